@@ -1,0 +1,54 @@
+/**
+ * Runs jobs in order and one batch at a time per key, within one process: what arrives while a batch of its key is
+ * at work waits, and goes out together as the next batch.
+ */
+export class Batches<Job, Result> {
+  readonly #work: (key: string, jobs: readonly Job[]) => Promise<readonly Result[]>
+  readonly #waiting = new Map<string, Waiting<Job, Result>[]>()
+
+  /** @param work answers one result per job, in the same order; if it rejects, all jobs of the batch do */
+  constructor(work: (key: string, jobs: readonly Job[]) => Promise<readonly Result[]>) {
+    this.#work = work
+  }
+
+  run(key: string, job: Job): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#waiting.get(key)
+      if (waiting) {
+        waiting.push({ job, resolve, reject })
+        return
+      }
+      this.#waiting.set(key, [])
+      this.#drain(key, [{ job, resolve, reject }])
+    })
+  }
+
+  #drain(key: string, batch: Waiting<Job, Result>[]): void {
+    this.#work(
+      key,
+      batch.map(({ job }) => job),
+    )
+      .then(
+        results => {
+          for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
+        },
+        (error: unknown) => {
+          for (const { reject } of batch) reject(error)
+        },
+      )
+      .finally(() => {
+        const next = this.#waiting.get(key) ?? []
+        if (next.length === 0) this.#waiting.delete(key)
+        else {
+          this.#waiting.set(key, [])
+          this.#drain(key, next)
+        }
+      })
+  }
+}
+
+interface Waiting<Job, Result> {
+  readonly job: Job
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}

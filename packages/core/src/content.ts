@@ -1,0 +1,87 @@
+import { applyChange, type Data, define, difference } from './change.ts'
+import { createFlash, type Flash, keptMessages, putMessages } from './flash.ts'
+import { assertJson } from './json.ts'
+import type { SessionRequest } from './request.ts'
+import { createData, isReserved, reservedKey } from './session.ts'
+
+/**
+ * What a session holds during one request: the data of its user, and beside them messages and the cookie's age, which
+ * are stored under the names of their controls.
+ */
+export class Content {
+  /** What the handler's proxy guards. */
+  readonly data: Data
+  readonly #request: SessionRequest
+  #flash: Flash | undefined
+  #maxAge: number | undefined
+
+  constructor(request: SessionRequest) {
+    this.#request = request
+    this.data = createData(request)
+  }
+
+  get flash(): Flash {
+    this.#flash ??= createFlash(undefined, () => this.#request.assertOpen())
+    return this.#flash
+  }
+
+  get maxAge(): number | undefined {
+    return this.#maxAge
+  }
+
+  set maxAge(value: unknown) {
+    if (value !== undefined && value !== null && !isAge(value)) {
+      throw new TypeError('session.cookie.maxAge must be a number of milliseconds above 0, or undefined.')
+    }
+    this.#maxAge = value ?? undefined
+  }
+
+  /** Becomes what is stored. */
+  replace(stored: Readonly<Data>): void {
+    for (const key of Object.keys(this.data)) delete this.data[key]
+    for (const key of Object.keys(stored)) if (!isReserved(key)) define(this.data, key, stored[key])
+    if (this.#flash !== undefined || stored.flash !== undefined) putMessages(this.flash, stored.flash ?? {})
+    this.#maxAge = maxAgeOf(stored.cookie)
+  }
+
+  /** Becomes what is stored, under what the handler changed since the content was the text `before`. */
+  rebase(before: string, stored: Readonly<Data>): void {
+    this.replace(applyChange(stored, difference(JSON.parse(before), this.checked()) ?? {}))
+  }
+
+  /** As it is to be stored. Setting a key to `undefined` is a way to remove it. */
+  snapshot(): Data {
+    for (const key of Object.keys(this.data)) if (this.data[key] === undefined) delete this.data[key]
+    const messages = this.#flash && keptMessages(this.#flash)
+    return {
+      ...this.data,
+      ...(messages !== undefined && { flash: messages }),
+      ...(this.#maxAge !== undefined && { cookie: { maxAge: this.#maxAge } }),
+    }
+  }
+
+  /** @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
+  checked(): Data {
+    const data = this.snapshot()
+    for (const key of Object.keys(data)) assertJson(data[key], key)
+    return data
+  }
+}
+
+/** What `session.update(fn)` made of the data must fit a session as well. */
+export function assertStorable(data: Data): void {
+  for (const key of Object.keys(data)) {
+    if (isReserved(key) && key !== 'flash' && key !== 'cookie') throw reservedKey(key)
+    if (data[key] === undefined) delete data[key]
+    else assertJson(data[key], key)
+  }
+}
+
+function maxAgeOf(cookie: unknown): number | undefined {
+  const age = typeof cookie === 'object' && cookie !== null && 'maxAge' in cookie ? cookie.maxAge : undefined
+  return isAge(age) ? age : undefined
+}
+
+function isAge(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value > 0
+}

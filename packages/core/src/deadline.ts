@@ -1,0 +1,39 @@
+import { SessionError, unavailable } from './errors.ts'
+
+/**
+ * What a store's `work` resolves to, or ERR_SESSION_STORE_UNAVAILABLE if it rejects or takes longer than `timeout`
+ * ms. The work itself can't be taken back: it may still be done later, once.
+ */
+export function withDeadline<T>(work: Promise<T>, timeout: number): Promise<T> {
+  return settleWithin(work, timeout, tooSlow, unavailable)
+}
+
+/** What `work` settles to, or a rejection with what `late` makes if that takes longer than `timeout` ms. */
+export function settleWithin<T>(
+  work: Promise<T>,
+  timeout: number,
+  late: (timeout: number) => unknown,
+  failed: (error: unknown) => unknown = error => error,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(late(timeout)), timeout)
+    work.then(
+      value => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error: unknown) => {
+        clearTimeout(timer)
+        reject(failed(error))
+      },
+    )
+  })
+}
+
+function tooSlow(timeout: number): SessionError {
+  return new SessionError(
+    'ERR_SESSION_STORE_UNAVAILABLE',
+    `The session store did not answer within ${timeout} ms (storeTimeout). Check that it is up and not overloaded.`,
+    { status: 503 },
+  )
+}

@@ -1,0 +1,264 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { isSessionError } from './errors.ts'
+import {
+  addCookie,
+  refuseHeaders,
+  unfoldHead,
+  varyByCookie,
+  warnPlainHttp,
+  withdrawAnswer,
+} from './http-headers.ts'
+import type { SessionRequest } from './request.ts'
+import type { Sessions } from './sessions.ts'
+import { evicts } from './store.ts'
+
+export { withdrawAnswer } from './http-headers.ts'
+
+/** What sends, and so is gated from the beginning. */
+const senders = ['writeHead', 'write', 'end', 'flushHeaders'] as const
+/** What changes the head, and so is refused while the response waits. */
+const headers = ['setHeader', 'appendHeader', 'removeHeader'] as const
+
+type Sender = (typeof senders)[number]
+type Originals = Pick<ServerResponse, Sender | (typeof headers)[number]>
+
+const gateOf = Symbol('sojourn.gate')
+
+interface HeldResponse extends ServerResponse {
+  [gateOf]: ResponseGate
+}
+
+/** Bytes that may wait for the commit before `write` asks its caller to pause: that of Node's own streams. */
+const highWaterMark = 16 * 1024
+
+/**
+ * Gives `target`, a framework's request or context, its `session`, and holds every byte of the response back until
+ * the session is committed, whatever the handler does first: `end`, `write`, `writeHead`, `flushHeaders`, `pipe`. A
+ * response that needs no commit is not delayed at all.
+ *
+ * The adapter still has to `load()` the session before it lets the handler run.
+ *
+ * @param fail gets the error of a failed commit, to answer with it; nothing of the handler's answer has left
+ */
+export function attachSession(
+  sessions: Sessions,
+  target: object,
+  req: IncomingMessage,
+  res: ServerResponse,
+  fail: (error: unknown) => void,
+): SessionRequest {
+  const request = sessions.begin(req.headers.cookie)
+  Object.defineProperty(target, 'session', {
+    configurable: true,
+    get: () => request.session,
+    set: () => {
+      throw new TypeError(
+        'The session can not be replaced: change its keys, or end it with await session.destroy().',
+      )
+    },
+  })
+  new ResponseGate(sessions, request, req, res as HeldResponse, fail)
+  return request
+}
+
+class ResponseGate {
+  readonly #sessions: Sessions
+  readonly #request: SessionRequest
+  readonly #req: IncomingMessage
+  readonly #res: HeldResponse
+  readonly #fail: (error: unknown) => void
+  readonly #originals: Originals
+  #state: 'idle' | 'held' | 'open' | 'discarding' = 'idle'
+  #queue: { method: Sender; args: unknown[] }[] = []
+  #bytes = 0
+  #ended = false
+
+  constructor(
+    sessions: Sessions,
+    request: SessionRequest,
+    req: IncomingMessage,
+    res: HeldResponse,
+    fail: (error: unknown) => void,
+  ) {
+    this.#sessions = sessions
+    this.#request = request
+    this.#req = req
+    this.#res = res
+    this.#fail = fail
+    const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
+    this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
+    res[gateOf] = this
+    for (const method of senders) Object.assign(res, { [method]: gated[method] })
+    // A client that hangs up may leave a request without an end.
+    if (evicts(sessions.store)) res.once('close', () => request.release())
+  }
+
+  call(method: Sender, args: unknown[]): unknown {
+    if (this.#state === 'open') return this.#send(method, args)
+    if (this.#state === 'discarding') return this.#discard(method, args)
+    if (this.#state === 'held') return this.#hold(method, args)
+    const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
+    const committing = this.#request.commit()
+    if (committing === undefined) {
+      this.#open()
+      return this.#send(method, own)
+    }
+    this.#shut(committing)
+    return this.#enqueue(method, own)
+  }
+
+  #send(method: Sender, args: unknown[]): unknown {
+    const answer = this.#pass(method, args)
+    // An error was answered in the handler's place, which may still be writing.
+    if (method === 'end' && this.#request.failure !== undefined) this.#state = 'discarding'
+    return answer
+  }
+
+  #pass(method: Sender, args: unknown[]): unknown {
+    return Reflect.apply(this.#originals[method], this.#res, args)
+  }
+
+  // --- while the response waits for the store -------------------------------------------------------------------
+
+  /** To the handler the response looks as if it were on its way: its head can't change any more. */
+  #shut(committing: Promise<void>): void {
+    const res = this.#res
+    const { statusCode, statusMessage } = res
+    this.#state = 'held'
+    Object.defineProperty(res, 'headersSent', { value: true, configurable: true })
+    for (const method of headers) Object.assign(res, { [method]: refuseHeaders })
+    const unshut = () => {
+      Reflect.deleteProperty(res, 'headersSent')
+      Reflect.deleteProperty(res, 'writableEnded')
+      for (const method of headers) Object.assign(res, { [method]: this.#originals[method] })
+      Object.assign(res, { statusCode, statusMessage })
+    }
+    committing.then(
+      () => {
+        unshut()
+        this.#release()
+      },
+      (error: unknown) => {
+        unshut()
+        this.#refuse(error)
+      },
+    )
+  }
+
+  #hold(method: Sender, args: unknown[]): unknown {
+    if (method !== 'writeHead') return this.#enqueue(method, args)
+    // What wraps `write`, such as compression, asks for the implicit head again as long as Node has sent none.
+    if (args.length === 1) return this.#res
+    return refuseHeaders()
+  }
+
+  /** Waits in the queue; answers what Node's own method would. */
+  #enqueue(method: Sender, args: unknown[]): unknown {
+    this.#queue.push({ method, args })
+    if (method === 'write') {
+      this.#bytes += sizeOf(args[0])
+      return this.#bytes < highWaterMark
+    }
+    if (method === 'end' && !this.#ended) {
+      this.#ended = true
+      Object.defineProperty(this.#res, 'writableEnded', { value: true, configurable: true })
+    }
+    return this.#res
+  }
+
+  // --- when the store has answered ------------------------------------------------------------------------------
+
+  #release(): void {
+    this.#open()
+    const queue = this.#queue.splice(0)
+    let flowing = true
+    try {
+      for (const { method, args } of queue) {
+        const result = this.#pass(method, args)
+        if (method === 'write') flowing = result !== false
+      }
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    if (this.#bytes >= highWaterMark && flowing && !this.#ended) this.#res.emit('drain')
+  }
+
+  /** Node refuses bytes or a status only now; the handler's own call is long over. */
+  #break(error: unknown): void {
+    if (this.#res.headersSent) {
+      this.#sessions.report(error)
+      this.#res.destroy()
+    } else this.#replace(error, [])
+  }
+
+  /** Nothing has left yet. An answer that is an error already says no less than ours would. */
+  #refuse(error: unknown): void {
+    if (this.#res.statusCode < 400) {
+      this.#replace(error, this.#queue.splice(0))
+      return
+    }
+    this.#sessions.report(error)
+    this.#release()
+  }
+
+  /** The answer becomes the error: the framework's if the handler is done, else one of ours. */
+  #replace(error: unknown, queue: { method: Sender; args: unknown[] }[]): void {
+    withdrawAnswer(this.#res, error)
+    if (this.#ended) {
+      this.#state = 'idle'
+      this.#fail(error)
+    } else {
+      this.#sessions.report(error)
+      this.#open()
+      this.#res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+      this.#pass('end', [
+        isSessionError(error) && error.expose ? error.message : 'The session could not be stored.',
+      ])
+      this.#state = 'discarding'
+    }
+    for (const { method, args } of queue) this.#discard(method, args)
+    if (this.#bytes >= highWaterMark) this.#res.emit('drain')
+  }
+
+  /** Swallows what belongs to the answer that was replaced, so that the handler comes to its end. */
+  #discard(method: Sender, args: unknown[]): unknown {
+    const callback = args.findLast(arg => typeof arg === 'function')
+    if (typeof callback === 'function') process.nextTick(() => callback())
+    return method === 'write' ? true : this.#res
+  }
+
+  /** From now on everything goes straight to the socket, with the headers that the session asks for. */
+  #open(): void {
+    const res = this.#res
+    this.#state = 'open'
+    const { looked, setCookie, failure } = this.#request
+    if (res.headersSent) return
+    if (failure !== undefined && res.statusCode < 400) withdrawAnswer(res, failure)
+    if (looked || setCookie !== undefined) varyByCookie(res)
+    if (setCookie === undefined) return
+    addCookie(res, setCookie)
+    if (this.#sessions.settings.cookie.secure) warnPlainHttp(this.#sessions, this.#req)
+  }
+}
+
+/** One function per method for all responses: no closure per request. */
+const gated = {
+  writeHead(this: HeldResponse, ...args: unknown[]): unknown {
+    return this[gateOf].call('writeHead', args)
+  },
+  write(this: HeldResponse, ...args: unknown[]): unknown {
+    return this[gateOf].call('write', args)
+  },
+  end(this: HeldResponse, ...args: unknown[]): unknown {
+    return this[gateOf].call('end', args)
+  },
+  flushHeaders(this: HeldResponse): unknown {
+    return this[gateOf].call('flushHeaders', [])
+  },
+}
+
+function sizeOf(chunk: unknown): number {
+  if (typeof chunk === 'string') return Buffer.byteLength(chunk)
+  return chunk instanceof Uint8Array ? chunk.byteLength : 0
+}

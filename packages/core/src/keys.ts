@@ -1,0 +1,48 @@
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { sign, unsign } from 'cookie-signature'
+
+/**
+ * The secrets of an application, first the one that signs. Nothing is ever signed with a secret itself but with a
+ * key derived from it for one purpose (HKDF-SHA256, RFC 5869), so a value made for one purpose is void for another.
+ */
+export class Keyring {
+  readonly #secrets: readonly string[]
+
+  constructor(secrets: readonly string[]) {
+    this.#secrets = secrets
+  }
+
+  /** One 32-byte key per secret, in the same order. */
+  derive(purpose: string): Uint8Array[] {
+    return this.#secrets.map(
+      secret => new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), `sojourn:1:${purpose}`, 32)),
+    )
+  }
+}
+
+/** Signs tokens for one purpose, and verifies them with every key. */
+export class Signer {
+  readonly #keys: readonly KeyObject[]
+
+  constructor(keys: readonly Uint8Array[]) {
+    this.#keys = keys.map(key => createSecretKey(key))
+  }
+
+  sign(token: string): string {
+    const key = this.#keys[0]
+    if (key === undefined) throw new TypeError('a signer needs a key')
+    return sign(token, key)
+  }
+
+  /** The token that was signed, and whether with a key that has been rotated out; `null` if it was not. */
+  verify(value: string): { token: string; rotated: boolean } | null {
+    for (const [index, key] of this.#keys.entries()) {
+      const token = unsign(value, key)
+      if (token !== false) return { token, rotated: index > 0 }
+    }
+    return null
+  }
+}
+
+/** How much longer than its token a signed value is: a dot and 32 bytes in base64 without padding. */
+export const signatureLength = 44

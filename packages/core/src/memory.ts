@@ -1,0 +1,97 @@
+import { applyChange, guardsHold } from './change.ts'
+import { isId, newId } from './ids.ts'
+import { assertJson } from './json.ts'
+import type {
+  Conflict,
+  Gone,
+  Loaded,
+  SessionChange,
+  SessionRecord,
+  SessionStore,
+  StoreHealth,
+  Written,
+} from './store.ts'
+
+interface Entry {
+  /** JSON, so that nobody shares an object with the store. */
+  readonly text: string
+  readonly expiresAt: number
+  readonly version: number
+}
+
+/** Milliseconds between two looks for expired sessions that nobody asked for again. */
+const sweepInterval = 60_000
+
+const lonely =
+  'sessions are in the memory of this process: they end with it, and other workers do not see them (SESSION_STORE=filesystem or redis do)'
+
+/** Sessions in the memory of one process: for development, tests, and to see what a shared store cures. */
+export function memoryStore(): SessionStore {
+  return new MemoryStore()
+}
+
+/** For `SESSION_STORE=memory`. */
+export function openStore(): SessionStore {
+  return memoryStore()
+}
+
+class MemoryStore implements SessionStore {
+  readonly name = 'memory'
+  readonly supports = { sharedAcrossProcesses: false, revocation: true, atomicUpdate: true, userIndex: false }
+  readonly #entries = new Map<string, Entry>()
+  readonly #sweeper = setInterval(() => this.#sweep(), sweepInterval).unref()
+
+  async load(token: string): Promise<Loaded | null> {
+    const entry = this.#live(token)
+    return entry ? loadedFrom(entry) : null
+  }
+
+  async create(record: SessionRecord): Promise<Written> {
+    return this.#write(newId(), record, 1)
+  }
+
+  async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
+    const entry = this.#live(token)
+    if (!entry) return { status: 'gone' }
+    const current = loadedFrom(entry)
+    if (!guardsHold(current.record.data, current.version, change)) return { status: 'conflict', current }
+    const data = applyChange(current.record.data, change)
+    const expiresAt = change.expiresAt ?? current.record.expiresAt
+    return this.#write(token, { ...current.record, data, expiresAt }, entry.version + 1)
+  }
+
+  async destroy(token: string): Promise<void> {
+    this.#entries.delete(token)
+  }
+
+  async health(): Promise<StoreHealth> {
+    return { store: this.name, reachable: true, latency: 0, warnings: [lonely] }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper)
+    this.#entries.clear()
+  }
+
+  #live(token: string): Entry | undefined {
+    const entry = isId(token) ? this.#entries.get(token) : undefined
+    return entry && entry.expiresAt > Date.now() ? entry : undefined
+  }
+
+  #write(token: string, record: SessionRecord, version: number): Written {
+    assertJson(record.data, 'data')
+    const { expiresAt } = record
+    if (expiresAt > Date.now()) this.#entries.set(token, { text: JSON.stringify(record), expiresAt, version })
+    else this.#entries.delete(token)
+    return { status: 'written', token, version: String(version) }
+  }
+
+  #sweep(): void {
+    const now = Date.now()
+    for (const [token, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(token)
+  }
+}
+
+function loadedFrom({ text, version }: Entry): Loaded {
+  return { record: JSON.parse(text), version: String(version) }
+}

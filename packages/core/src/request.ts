@@ -1,0 +1,441 @@
+import { applyChange, type Data, difference, expectSeen, replaceData } from './change.ts'
+import { assertStorable, Content } from './content.ts'
+import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
+import { withDeadline } from './deadline.ts'
+import { isSessionError } from './errors.ts'
+import { type Flash, putMessages } from './flash.ts'
+import type { Signer } from './keys.ts'
+import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
+import type { Logger, Settings } from './settings.ts'
+import { evicts, type Loaded, type SessionChange, type SessionRecord, type SessionStore } from './store.ts'
+import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
+import { changedFirst, gone, inTime, lostEveryTime, type Updates } from './updates.ts'
+
+/** What all requests of one `Sessions` share. */
+export interface Engine {
+  readonly store: SessionStore
+  readonly settings: Settings
+  readonly signer: Signer
+  readonly updates: Updates
+  readonly logger: Logger
+}
+
+/** What stands in the store as far as this request knows. */
+interface Stored {
+  readonly token: string
+  readonly expiresAt: number
+  /** Of the data that this request has seen; `undefined` if others may have changed them before its last write. */
+  readonly version: string | undefined
+}
+
+/**
+ * A session's way through one request, in the order in which it happens: find the cookie, load, hand out the
+ * session, carry out what the handler asks for, commit, say what the response must carry. Framework adapters drive
+ * it; `attachSession` of `@sojourn/core/http` does so for Node's responses.
+ */
+export class SessionRequest {
+  readonly #engine: Engine
+  /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
+  readonly #sent: readonly { token: string; rotated: boolean }[]
+  readonly #content: Content = new Content(this)
+  #session: Session | undefined
+
+  #phase: 'begun' | 'open' | 'committed' | 'failed' = 'begun'
+  /** `null` for a session that is not stored. */
+  #stored: Stored | null = null
+  /** The JSON text of the content as loaded or last written. */
+  #seen = '{}'
+  #userId: string | undefined
+  #createdAt: number | undefined
+  #setCookie: string | undefined
+  #ageChanged = false
+  #rotated = false
+  #held: string | undefined
+  /** The last of the handler's calls, so that they run one after the other and the commit after them. */
+  #turn: Promise<unknown> | undefined
+  /** Of the handler's calls, by their names, until they succeed. */
+  readonly #failures = new Map<string, unknown>()
+  #committing: Promise<void> | undefined
+  #failure: unknown
+
+  constructor(engine: Engine, cookieHeader: string | undefined) {
+    this.#engine = engine
+    this.#sent = verifiedTokens(engine, cookieHeader)
+  }
+
+  // --- load ---------------------------------------------------------------------------------------------------
+
+  /** Loads the session that the cookie names; `undefined`, without a store call, if it names none. */
+  load(): Promise<void> | undefined {
+    if (this.#sent.length > 0) return this.#loadFirst()
+    this.#phase = 'open'
+    return undefined
+  }
+
+  async #loadFirst(): Promise<void> {
+    try {
+      for (const { token, rotated } of this.#sent) {
+        this.#hold(token)
+        const loaded = await this.#ask(this.#engine.store.load(token))
+        if (loaded !== null && !this.#outlived(loaded.record)) {
+          this.#adopt(token, loaded)
+          this.#rotated = rotated
+          break
+        }
+        this.release()
+      }
+    } catch (error) {
+      throw this.#fail(error, 'begun')
+    }
+    this.#phase = 'open'
+  }
+
+  #hold(token: string): void {
+    const { store } = this.#engine
+    if (!evicts(store)) return
+    store.hold(token)
+    this.#held = token
+  }
+
+  /** The store keeps `expiresAt`; this also ends sessions at once when `absoluteTimeout` was shortened. */
+  #outlived({ createdAt, expiresAt }: SessionRecord): boolean {
+    return currentTime() >= Math.min(expiresAt, createdAt + this.#engine.settings.absoluteTimeout)
+  }
+
+  #adopt(token: string, { record, version }: Loaded): void {
+    this.#stored = { token, expiresAt: record.expiresAt, version }
+    this.#userId = record.userId
+    this.#createdAt = record.createdAt
+    this.#content.replace(record.data)
+    this.#seen = JSON.stringify(this.#content.snapshot())
+  }
+
+  // --- what the handler sees ----------------------------------------------------------------------------------
+
+  /** The session. Asking for it is "looking at it": the response then says `Vary: Cookie`. */
+  get session(): Session {
+    if (this.#phase === 'begun') throw this.#failure ?? notLoaded()
+    this.#session ??= createSession(this.#content.data)
+    return this.#session
+  }
+
+  get looked(): boolean {
+    return this.#session !== undefined
+  }
+
+  get id(): string | undefined {
+    return this.#engine.store.supports.revocation ? this.#stored?.token : undefined
+  }
+
+  get isNew(): boolean {
+    return this.#stored === null
+  }
+
+  get userId(): string | undefined {
+    return this.#userId
+  }
+
+  get flash(): Flash {
+    return this.#content.flash
+  }
+
+  setFlash(messages: unknown): void {
+    this.assertOpen()
+    putMessages(this.#content.flash, messages)
+  }
+
+  get maxAge(): number | undefined {
+    return this.#content.maxAge
+  }
+
+  set maxAge(value: number | undefined) {
+    this.assertOpen()
+    this.#content.maxAge = value
+    this.#ageChanged = true
+  }
+
+  /** False once the response has begun: what is changed then would be lost. */
+  get isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  /** @throws SessionError ERR_SESSION_COMMITTED once the response has begun */
+  assertOpen(): void {
+    if (!this.isOpen) throw alreadyCommitted()
+  }
+
+  regenerate({ userId = this.#userId }: RegenerateOptions): Promise<void> {
+    if (userId !== undefined && (typeof userId !== 'string' || userId === '')) {
+      throw new TypeError('userId must be a non-empty string, such as String(user.id).')
+    }
+    return this.#inTurn('regenerate', () => this.#regenerate(userId))
+  }
+
+  destroy(): Promise<void> {
+    return this.#inTurn('destroy', () => this.#destroy())
+  }
+
+  save(): Promise<void> {
+    return this.#inTurn('save', () => this.#write())
+  }
+
+  update(change: (data: Data) => unknown): Promise<unknown> {
+    if (typeof change !== 'function')
+      throw new TypeError('session.update needs a function that changes the data it gets.')
+    return this.#inTurn('update', () => this.#update(change))
+  }
+
+  /**
+   * One call after the other. An error that the handler overlooks must not become a success, so the commit fails too
+   * unless the call is made again (`save` is what the commit does anyway); nor must it end the process because nobody
+   * awaited it.
+   */
+  #inTurn<T>(name: 'regenerate' | 'destroy' | 'save' | 'update', work: () => Promise<T>): Promise<T> {
+    this.assertOpen()
+    const turn = (this.#turn ?? Promise.resolve()).then(work)
+    const answer = turn.then(value => {
+      if (name === 'destroy') this.#failures.clear()
+      this.#failures.delete(name)
+      return value
+    })
+    this.#turn = turn.catch((error: unknown) => {
+      if (!isSessionError(error)) return
+      if (name !== 'save') this.#failures.set(name, error)
+      answer.catch(() => undefined)
+    })
+    return answer
+  }
+
+  // --- the handler's calls ------------------------------------------------------------------------------------
+
+  /** The old session ends first: a crash in between signs the user out, never in. */
+  async #regenerate(userId: string | undefined): Promise<void> {
+    this.#content.checked()
+    const signsIn = userId !== this.#userId
+    if (this.#stored !== null && this.#engine.store.supports.revocation)
+      await this.#endStored(this.#stored.token, signsIn)
+    this.#userId = userId
+    if (signsIn) this.#createdAt = undefined
+    await this.#create(this.#content.checked())
+  }
+
+  /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
+  async #endStored(token: string, signsIn: boolean): Promise<void> {
+    const { store, settings } = this.#engine
+    const deadline = currentTime() + settings.storeTimeout
+    let stands = this.#known() ?? (await this.#ask(store.load(token)))
+    while (stands !== null) {
+      const change = { expiresAt: 0, expectedVersion: stands.version }
+      const outcome = await this.#ask(store.update(token, change))
+      if (outcome.status === 'written') break
+      stands = outcome.status === 'gone' ? null : outcome.current
+      if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
+    }
+    this.#stored = null
+    // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along.
+    if (stands === null && !signsIn) throw gone()
+    this.#content.rebase(this.#seen, stands?.record.data ?? {})
+    this.#seen = '{}'
+  }
+
+  async #destroy(): Promise<void> {
+    const { store, settings } = this.#engine
+    if (this.#stored !== null) await this.#ask(store.destroy(this.#stored.token))
+    this.#stored = null
+    this.#seen = '{}'
+    this.#content.replace({})
+    this.#userId = undefined
+    this.#createdAt = undefined
+    this.#setCookie = this.#sent.length > 0 ? clearCookie(settings.cookie) : undefined
+  }
+
+  async #update(change: (data: Data) => unknown): Promise<unknown> {
+    const { store, settings, updates } = this.#engine
+    // The policy holds for what the request changed so far; `update` itself always sees what stands.
+    if (settings.conflict === 'reject') await this.#write()
+    const before = JSON.stringify(this.#content.checked())
+    const own = difference(JSON.parse(this.#seen), JSON.parse(before)) ?? {}
+    const deadline = currentTime() + settings.storeTimeout
+    const apply = async (data: Data) => {
+      replaceData(data, applyChange(data, own))
+      const value = await change(data)
+      assertStorable(data)
+      return value
+    }
+    if (this.#stored === null || !store.supports.revocation) {
+      const data: Data = JSON.parse(this.#seen)
+      const value = await inTime(apply(data), settings.storeTimeout)
+      this.#content.rebase(before, data)
+      await this.#write()
+      return value
+    }
+    const { token } = this.#stored
+    const expiresAt = (createdAt: number) => expiryOf(createdAt, currentTime(), settings)
+    const result = await updates.run(token, { seen: this.#known(), apply, deadline, expiresAt })
+    const text = JSON.stringify(result.record.data)
+    this.#content.rebase(before, JSON.parse(text))
+    this.#acknowledge(token, result.version, result.record.expiresAt, text)
+    return result.value
+  }
+
+  // --- commit -------------------------------------------------------------------------------------------------
+
+  /**
+   * Stores what the request did. From now on the session can't change. `undefined`, without a store call, if there
+   * is nothing to store. Repeated calls wait for the first.
+   */
+  commit(): Promise<void> | undefined {
+    if (this.#phase !== 'open') return this.#committing
+    this.#phase = 'committed'
+    if (this.#turn === undefined && this.#isUnchanged()) return this.release()
+    this.#committing = this.#commit()
+    return this.#committing
+  }
+
+  async #commit(): Promise<void> {
+    try {
+      await this.#turn
+      for (const failure of this.#failures.values()) throw failure
+      await this.#write()
+    } catch (error) {
+      throw this.#fail(error, 'failed')
+    } finally {
+      this.#committing = undefined
+      this.release()
+    }
+  }
+
+  /** True if nothing is to be written: the same data, and the expiry needs no touch yet. */
+  #isUnchanged(): boolean {
+    try {
+      if (this.#session !== undefined && JSON.stringify(this.#content.checked()) !== this.#seen) return false
+      return this.#stored === null || this.#nextExpiry(this.#stored) === undefined
+    } catch {
+      return false // the write will say why
+    }
+  }
+
+  /** Writes what changed since the last write, if anything did: creates, updates or touches. */
+  async #write(): Promise<void> {
+    const data = this.#content.checked()
+    if (this.#stored === null) {
+      if (Object.keys(data).length > 0) await this.#create(data)
+      return
+    }
+    const { token, expiresAt } = this.#stored
+    const change = difference(JSON.parse(this.#seen), data)
+    const next = this.#nextExpiry(this.#stored)
+    if (change === null && next === undefined) return
+    const text = JSON.stringify(data)
+    const full = { ...change, ...(next !== undefined && { expiresAt: next }) }
+    const outcome = await this.#ask(this.#engine.store.update(token, this.#guarded(full)))
+    if (outcome.status === 'written') {
+      this.#acknowledge(outcome.token, undefined, next ?? expiresAt, text)
+    } else if (change !== null) {
+      throw outcome.status === 'gone' ? gone() : changedFirst()
+    }
+  }
+
+  #guarded(change: SessionChange): SessionChange {
+    return this.#engine.settings.conflict === 'reject' ? expectSeen(change, JSON.parse(this.#seen)) : change
+  }
+
+  async #create(data: Data): Promise<void> {
+    const { store, settings } = this.#engine
+    const now = currentTime()
+    const createdAt = this.#createdAt ?? now
+    const expiresAt = expiryOf(createdAt, now, settings)
+    const text = JSON.stringify(data)
+    const record = { ...this.#owner(), data, createdAt, expiresAt }
+    const { token, version } = await this.#ask(store.create(record))
+    this.#createdAt = createdAt
+    this.#acknowledge(token, version, expiresAt, text)
+  }
+
+  /** A write is acknowledged: `text` stands now, and perhaps the browser has to learn of it. */
+  #acknowledge(token: string, version: string | undefined, expiresAt: number, text: string): void {
+    const before = this.#stored
+    const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent || this.#rotated
+    const prolonged = before !== null && expiresAt > before.expiresAt
+    if (token !== before?.token || this.#ageChanged || (outlives && prolonged)) {
+      this.#setCookie = this.#serialize(token, expiresAt)
+      this.#ageChanged = false
+    }
+    this.#stored = { token, expiresAt, version }
+    this.#seen = text
+  }
+
+  #serialize(token: string, expiresAt: number): string {
+    const { settings, signer } = this.#engine
+    const life = settings.persistent ? expiresAt - currentTime() : undefined
+    return serializeCookie(settings.cookie, signer.sign(token), this.#content.maxAge ?? life)
+  }
+
+  // --- what the response carries ------------------------------------------------------------------------------
+
+  /** Why the session could not be loaded or stored, if so: then no 2xx or 3xx may leave. */
+  get failure(): unknown {
+    return this.#failure
+  }
+
+  /** The Set-Cookie header for what this request did, if it did anything that the browser must know. */
+  get setCookie(): string | undefined {
+    return this.#phase === 'committed' ? this.#setCookie : undefined
+  }
+
+  /** The request no longer uses the session: the store may evict it. */
+  release(): undefined {
+    const { store } = this.#engine
+    if (this.#held !== undefined && evicts(store)) store.release(this.#held)
+    this.#held = undefined
+  }
+
+  // --- helpers ------------------------------------------------------------------------------------------------
+
+  /** What stands in the store, if this request knows it exactly. */
+  #known(): Loaded | null {
+    if (this.#stored?.version === undefined || this.#createdAt === undefined) return null
+    const { version, expiresAt } = this.#stored
+    const data: Data = JSON.parse(this.#seen)
+    return { version, record: { ...this.#owner(), data, createdAt: this.#createdAt, expiresAt } }
+  }
+
+  #owner(): { userId?: string } {
+    return this.#userId === undefined ? {} : { userId: this.#userId }
+  }
+
+  #nextExpiry({ expiresAt }: Stored): number | undefined {
+    const { settings } = this.#engine
+    const now = currentTime()
+    const next = expiryOf(this.#createdAt ?? now, now, settings)
+    return touchIsDue(expiresAt, next, settings) ? next : undefined
+  }
+
+  #ask<T>(answer: Promise<T>): Promise<T> {
+    return withDeadline(answer, this.#engine.settings.storeTimeout)
+  }
+
+  #fail(error: unknown, phase: 'begun' | 'failed'): unknown {
+    this.#phase = phase
+    this.#failure = error
+    this.release()
+    return error
+  }
+}
+
+/** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
+function verifiedTokens(
+  { settings, signer }: Engine,
+  header: string | undefined,
+): { token: string; rotated: boolean }[] {
+  const verified = []
+  for (const value of findCookies(header, settings.cookie.name)) {
+    const found = signer.verify(value)
+    if (found) verified.push(found)
+  }
+  return verified.length > 1 ? verified.sort((a, b) => (a.token < b.token ? -1 : 1)) : verified
+}
+
+function notLoaded(): TypeError {
+  return new TypeError('The session is not loaded yet: await load() first.')
+}

@@ -1,0 +1,129 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { withDeadline } from './deadline.ts'
+import { SessionError } from './errors.ts'
+import { openStore as openMemoryStore } from './memory.ts'
+import type { Environment, Logger, SessionOptions, Settings } from './settings.ts'
+import type { SessionStore } from './store.ts'
+
+/** What a store package's `openStore` gets. */
+export interface StoreContext {
+  readonly settings: Settings
+  readonly env: Environment
+  readonly logger: Logger
+  /** One 32-byte key per secret of the application, first the current one, for this purpose alone. */
+  readonly deriveKeys: (purpose: string) => readonly Uint8Array[]
+}
+
+/** What a package must export to be a value of `SESSION_STORE`. It rejects if the store can't be used. */
+export type OpenStore = (context: StoreContext) => SessionStore | Promise<SessionStore>
+
+export interface Choice {
+  /** `redis`, `filesystem`, `cookie`, `memory` or a package. */
+  readonly name: string
+  /** For the line at start: which rule chose it. */
+  readonly reason: string
+}
+
+const ownStores: Readonly<Record<string, string>> = {
+  redis: '@sojourn/redis',
+  filesystem: '@sojourn/filesystem',
+  cookie: '@sojourn/cookie',
+}
+
+/** Which store: what was asked for, else Redis if its URL is set, else files, but signed cookies under test. */
+export function chooseStore(asked: string | undefined, env: Environment): Choice {
+  if (asked) return { name: asked, reason: 'the store option' }
+  if (env.SESSION_STORE) return { name: env.SESSION_STORE, reason: 'SESSION_STORE' }
+  for (const variable of ['SESSION_REDIS_URL', 'REDIS_URL']) {
+    if (env[variable]) return { name: 'redis', reason: `${variable} is set` }
+  }
+  const runner = testRunner(env)
+  if (runner !== null) return { name: 'cookie', reason: `under test: ${runner}` }
+  return { name: 'filesystem', reason: 'no Redis URL is set' }
+}
+
+/** Opens the store that was chosen, with the fallback that the operator allowed, and says what it did. */
+export async function selectStore(options: SessionOptions, context: StoreContext): Promise<SessionStore> {
+  const { store: asked } = options
+  const { env, logger } = context
+  if (typeof asked === 'object') return announce(asked, 'the store option', context)
+  const { name, reason } = chooseStore(asked, env)
+  const fallback = options.fallback ?? (env.SESSION_FALLBACK || undefined)
+  if (fallback !== undefined && fallback !== 'filesystem') {
+    throw new SessionError('ERR_SESSION_SETTING', "SESSION_FALLBACK must be 'filesystem', or not set.")
+  }
+  try {
+    return await announce(await open(name, context), reason, context)
+  } catch (error) {
+    if (name !== 'redis' || fallback === undefined || !isUnavailable(error)) throw error
+    logger.warn(
+      'Redis is unreachable, so sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own: users will be signed out when another one answers.',
+    )
+    return announce(await open(fallback, context), 'SESSION_FALLBACK', context)
+  }
+}
+
+async function open(name: string, context: StoreContext): Promise<SessionStore> {
+  if (name === 'memory') return openMemoryStore()
+  const specifier = ownStores[name] ?? name
+  const module = await importFromApplication(specifier)
+  if (typeof module.openStore !== 'function') {
+    throw new SessionError(
+      'ERR_SESSION_STORE_MISSING',
+      `${specifier} exports no openStore(context), so it is no session store. SESSION_STORE can be redis, filesystem, cookie, memory or a package that exports it.`,
+    )
+  }
+  return module.openStore(context)
+}
+
+/**
+ * Imports a package as the application would: from the main module's folder, from the working directory, and at
+ * last from here. A strict node_modules (pnpm, Yarn PnP) shows core nothing that the application installed.
+ */
+async function importFromApplication(specifier: string): Promise<Record<string, unknown>> {
+  const main = process.argv[1]
+  for (const folder of [...(main ? [dirname(main)] : []), process.cwd(), import.meta.dirname]) {
+    const path = resolveFrom(specifier, folder)
+    if (path !== null) return import(pathToFileURL(path).href)
+  }
+  throw new SessionError(
+    'ERR_SESSION_STORE_MISSING',
+    `The session store needs the package ${specifier}, which is not installed. Run: npm install ${specifier}`,
+  )
+}
+
+function resolveFrom(specifier: string, folder: string): string | null {
+  try {
+    return createRequire(join(folder, 'noop.js')).resolve(specifier)
+  } catch {
+    return null
+  }
+}
+
+/** Asks the store how it is, so that one that can't be reached fails the start, and says what was chosen. */
+async function announce(
+  store: SessionStore,
+  reason: string,
+  { logger, settings }: StoreContext,
+): Promise<SessionStore> {
+  const { location, warnings } = await withDeadline(store.health(), settings.storeTimeout)
+  const where = location === undefined ? '' : ` in ${location}`
+  logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
+  for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)
+  return store
+}
+
+function testRunner(env: Environment): string | null {
+  if (env.NODE_ENV === 'test') return 'NODE_ENV=test'
+  if (env.VITEST) return 'Vitest'
+  if (env.JEST_WORKER_ID) return 'Jest'
+  if (env.NODE_TEST_CONTEXT) return 'node:test'
+  if (/[\\/]_?mocha(\.[cm]?js)?$/.test(process.argv[1] ?? '')) return 'Mocha'
+  return null
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_SESSION_STORE_UNAVAILABLE'
+}

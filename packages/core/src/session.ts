@@ -1,0 +1,226 @@
+import { inspect } from 'node:util'
+import type { Data } from './change.ts'
+import { SessionError } from './errors.ts'
+import type { Flash } from './flash.ts'
+import type { SessionRequest } from './request.ts'
+
+/**
+ * What an application keeps in its sessions. Declare yours once, and `req.session` and `ctx.session` have it:
+ *
+ * ```ts
+ * declare module '@sojourn/core' {
+ *   interface SessionData { theme?: 'light' | 'dark' }
+ * }
+ * ```
+ */
+// biome-ignore lint/suspicious/noEmptyInterface: applications add to it by declaration merging
+export interface SessionData {}
+
+export type SessionCallback = (error?: unknown) => void
+
+export interface RegenerateOptions {
+  /** Whom the session belongs to from now on. A non-empty string. */
+  readonly userId?: string
+}
+
+/** The methods and properties of a session; their names can't be used as keys. */
+export interface SessionControls {
+  /**
+   * The session's id, or `undefined` while it is not stored yet or lives in a cookie alone. Whoever has it, and the
+   * secret, has the session: don't show it, don't log it.
+   */
+  readonly id: string | undefined
+  /** True until the session is first stored. */
+  readonly isNew: boolean
+  /** Set by `regenerate({ userId })` and by nothing else. */
+  readonly userId: string | undefined
+  /** The cookie of this one session: a `maxAge` in milliseconds makes it outlive the browser ("remember me"). */
+  readonly cookie: { maxAge: number | undefined }
+  /** Messages for the next page. */
+  readonly flash: Flash
+  /**
+   * Gives the session a new id and ends the old one, at sign-in and at every change of privilege. Keeps the data.
+   *
+   * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no `userId` begins a new one
+   */
+  regenerate(options?: RegenerateOptions): Promise<void>
+  regenerate(callback: SessionCallback): void
+  regenerate(options: RegenerateOptions, callback: SessionCallback): void
+  /** Ends the session, in the store too, and empties it. Keys that are set once it is done begin a new session. */
+  destroy(): Promise<void>
+  destroy(callback: SessionCallback): void
+  /** Stores now what would be stored when the response begins. */
+  save(): Promise<void>
+  save(callback: SessionCallback): void
+  /**
+   * Atomic read-modify-write: `change` gets the session's data as they stand in the store, with this request's own
+   * changes, and modifies them in place. It runs again whenever another request was faster, and others wait for it, so
+   * it should do nothing else. Resolves with what `change` returned, once that is stored; rejects, and stores nothing,
+   * with what `change` threw. (A cookie store can't guarantee atomicity.)
+   *
+   * @throws SessionError ERR_SESSION_GONE, or ERR_SESSION_CONFLICT if `storeTimeout` passed without success
+   */
+  update<T>(change: (data: SessionData & Data) => T | Promise<T>): Promise<T>
+}
+
+/** The session of one request: its data are own properties, its controls are on the prototype. */
+export type Session = SessionControls & SessionData
+
+const owner = Symbol('sojourn.request')
+
+/** The prototype of all sessions. Nothing of it is enumerable, so a session looks like its data. */
+class SessionObject {
+  declare readonly [owner]: SessionRequest
+
+  get id(): string | undefined {
+    return this[owner].id
+  }
+  get isNew(): boolean {
+    return this[owner].isNew
+  }
+  get userId(): string | undefined {
+    return this[owner].userId
+  }
+  get cookie(): { maxAge: number | undefined } {
+    return cookieOf(this[owner])
+  }
+  get flash(): Flash {
+    return this[owner].flash
+  }
+  regenerate(
+    options?: RegenerateOptions | SessionCallback,
+    callback?: SessionCallback,
+  ): Promise<void> | undefined {
+    if (typeof options === 'function') return settle(this[owner].regenerate({}), options)
+    return settle(this[owner].regenerate(options ?? {}), callback)
+  }
+  destroy(callback?: SessionCallback): Promise<void> | undefined {
+    return settle(this[owner].destroy(), callback)
+  }
+  save(callback?: SessionCallback): Promise<void> | undefined {
+    return settle(this[owner].save(), callback)
+  }
+  update(change: (data: Data) => unknown): Promise<unknown> {
+    return this[owner].update(change)
+  }
+  /** Never shows content or id, whoever logs a session. */
+  [inspect.custom](): string {
+    return `Session { keys: ${Object.keys(this).length}, isNew: ${this.isNew}, signedIn: ${this.userId !== undefined} }`
+  }
+}
+
+/** Names that data can't have: the controls', and those that change what an object is. */
+export function isReserved(key: string): boolean {
+  return key === '__proto__' || Object.hasOwn(SessionObject.prototype, key)
+}
+
+/**
+ * Guards the object that users hold: a change after the response has begun would be lost, a control's name as a key
+ * would hide the control. Both throw, in sloppy mode too.
+ */
+const guard: ProxyHandler<Data> = {
+  get(data, key, session) {
+    const value: unknown = Reflect.get(data, key, session)
+    if (typeof key === 'symbol' || !Object.hasOwn(data, key) || requestOf(data).isOpen) return value
+    return readOnly(value)
+  },
+  set(data, key, value) {
+    if (key === 'flash') requestOf(data).setFlash(value)
+    else {
+      assertChangeable(data, key)
+      data[key] = value
+    }
+    return true
+  },
+  defineProperty(data, key, descriptor) {
+    assertChangeable(data, key)
+    if (!('value' in descriptor)) throw new TypeError('A session keeps values: accessors can not be stored.')
+    const { value } = descriptor
+    return Reflect.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true })
+  },
+  deleteProperty(data, key) {
+    if (Object.hasOwn(data, key)) assertChangeable(data, key)
+    return Reflect.deleteProperty(data, key)
+  },
+  setPrototypeOf() {
+    throw new TypeError('The prototype of a session can not be changed.')
+  },
+  preventExtensions() {
+    throw new TypeError('A session can not be frozen or sealed.')
+  },
+}
+
+/** What is changed inside a value after the response has begun would be lost as well. */
+function readOnly(value: unknown): unknown {
+  return typeof value === 'object' && value !== null ? new Proxy(value, readOnlyGuard) : value
+}
+
+const tooLate = () => {
+  throw alreadyCommitted()
+}
+const readOnlyGuard: ProxyHandler<object> = {
+  get: (value, key, proxy) => readOnly(Reflect.get(value, key, proxy)),
+  set: tooLate,
+  defineProperty: tooLate,
+  deleteProperty: tooLate,
+  setPrototypeOf: tooLate,
+}
+
+/** The target of a session's proxy, where core reads and writes the data unguarded. */
+export function createData(request: SessionRequest): Data {
+  const data: Data = Object.create(SessionObject.prototype)
+  Object.defineProperty(data, owner, { value: request })
+  return data
+}
+
+export function createSession(data: Data): Session {
+  return new Proxy(data, guard) as Data & Session
+}
+
+function requestOf(data: object): SessionRequest {
+  return (data as SessionObject)[owner]
+}
+
+/** Frozen, because what express-session's cookies have beside it is nothing that could be set here. */
+function cookieOf(request: SessionRequest): { maxAge: number | undefined } {
+  return Object.freeze({
+    get maxAge() {
+      return request.maxAge
+    },
+    set maxAge(value) {
+      request.maxAge = value
+    },
+  })
+}
+
+function assertChangeable(data: object, key: string | symbol): asserts key is string {
+  if (typeof key === 'symbol')
+    throw new TypeError('A session can not keep a symbol: use a string as the key.')
+  if (isReserved(key)) throw reservedKey(key)
+  requestOf(data).assertOpen()
+}
+
+/** Promise style without a callback, Node style with one. */
+function settle(work: Promise<void>, callback: SessionCallback | undefined): Promise<void> | undefined {
+  if (callback === undefined) return work
+  if (typeof callback !== 'function')
+    throw new TypeError('The callback of a session method must be a function.')
+  work.then(
+    () => process.nextTick(callback),
+    (error: unknown) => process.nextTick(callback, error),
+  )
+  return undefined
+}
+
+export function reservedKey(key: string): TypeError {
+  return new TypeError(
+    `session.${key} is a part of every session and can not be used as a key: rename yours.`,
+  )
+}
+
+export function alreadyCommitted(): SessionError {
+  return new SessionError(
+    'ERR_SESSION_COMMITTED',
+    'The response of this request has begun, so its session can no longer change. Change the session before you write, send, end or redirect.',
+  )
+}

@@ -1,0 +1,113 @@
+import { type CookieOptions, type CookieSettings, cookieSettings } from './cookies.ts'
+import { SessionError } from './errors.ts'
+import type { SessionStore } from './store.ts'
+
+/** Where Sojourn says what it chose and what worries it. `console` fits. */
+export interface Logger {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+/** Environment variables, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** What a key that two requests changed at once does: the last commit wins, or the later one gets a 409. */
+export type ConflictPolicy = 'last-wins' | 'reject'
+
+/** All options of `openSessions`; each has the default that README's table gives. Durations are milliseconds. */
+export interface SessionOptions {
+  /** A store, or the name of one: `redis`, `filesystem`, `cookie`, `memory`, or a package with `openStore`. */
+  readonly store?: SessionStore | string
+  /** First signs, all verify. Default: `SECRET_KEY`, then the comma-separated `SECRET_KEY_FALLBACKS`. */
+  readonly secret?: string | readonly string[]
+  /** Whether the cookie outlives the browser, with a Max-Age as long as the session on the server. */
+  readonly persistent?: boolean
+  /** Ends a session so long after its last use. */
+  readonly idleTimeout?: number
+  /** Ends a session so long after the sign-in, whatever the use. */
+  readonly absoluteTimeout?: number
+  /** A session that is only read is written at most this often. */
+  readonly touchInterval?: number
+  /** Longest wait for the store before the request gets its 503. */
+  readonly storeTimeout?: number
+  readonly keyPrefix?: string
+  readonly cookie?: CookieOptions
+  readonly conflict?: ConflictPolicy
+  /** Filesystem: most sessions before cleanup; 0 is no limit. */
+  readonly threshold?: number
+  /** Filesystem: the folder. */
+  readonly directory?: string
+  /** The store to take when Redis is chosen but unreachable at start. */
+  readonly fallback?: 'filesystem'
+  readonly logger?: Logger
+  /** Instead of `process.env`. */
+  readonly env?: Environment
+}
+
+/** The options with every default filled in. Contains no secret. */
+export interface Settings {
+  readonly production: boolean
+  readonly persistent: boolean
+  readonly idleTimeout: number
+  readonly absoluteTimeout: number
+  readonly touchInterval: number
+  readonly storeTimeout: number
+  readonly keyPrefix: string
+  readonly cookie: CookieSettings
+  readonly conflict: ConflictPolicy
+  readonly threshold: number
+  readonly directory: string | undefined
+}
+
+const minute = 60_000
+const day = 24 * 60 * minute
+/** The largest delay of a Node timer. */
+const longestTimer = 2 ** 31 - 1
+
+/** @throws SessionError ERR_SESSION_SETTING, naming the setting and what it may be. */
+export function resolveSettings(options: SessionOptions, env: Environment): Settings {
+  const production = env.NODE_ENV === 'production'
+  const persistent = options.persistent ?? false
+  const threshold = options.threshold ?? numberFrom(env, 'SESSION_FILE_THRESHOLD') ?? 1000
+  if (!Number.isInteger(threshold) || threshold < 0) {
+    throw badSetting('threshold', 'a whole number of sessions, or 0 for no limit')
+  }
+  const conflict = options.conflict ?? 'last-wins'
+  if (conflict !== 'last-wins' && conflict !== 'reject')
+    throw badSetting('conflict', "'last-wins' or 'reject'")
+  const settings = {
+    production,
+    persistent,
+    idleTimeout: duration('idleTimeout', options.idleTimeout, day),
+    absoluteTimeout: duration('absoluteTimeout', options.absoluteTimeout, 30 * day),
+    touchInterval: duration('touchInterval', options.touchInterval, minute, 0),
+    storeTimeout: duration('storeTimeout', options.storeTimeout, 2000),
+    keyPrefix: options.keyPrefix ?? 'session:',
+    cookie: cookieSettings(options.cookie ?? {}, production),
+    conflict,
+    threshold,
+    directory: options.directory ?? (env.SESSION_DIR || undefined),
+  }
+  if (settings.storeTimeout > longestTimer) throw badSetting('storeTimeout', `at most ${longestTimer} ms`)
+  return Object.freeze(settings)
+}
+
+function badSetting(name: string, may: string): SessionError {
+  return new SessionError('ERR_SESSION_SETTING', `The session setting ${name} must be ${may}.`)
+}
+
+function duration(name: string, value: number | undefined, fallback: number, least = 1): number {
+  if (value === undefined) return fallback
+  if (!Number.isFinite(value) || value < least)
+    throw badSetting(name, `a number of milliseconds, at least ${least}`)
+  return value
+}
+
+function numberFrom(env: Environment, name: string): number | undefined {
+  const text = env[name]
+  if (text === undefined || text === '') return undefined
+  const value = Number(text)
+  if (Number.isNaN(value)) throw badSetting(name, 'a number')
+  return value
+}

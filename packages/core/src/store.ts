@@ -1,0 +1,130 @@
+/**
+ * What a session store holds for one session.
+ *
+ * `data` is what JSON can hold, and only that: core checks it before a store ever sees it.
+ */
+export interface SessionRecord {
+  readonly data: Readonly<Record<string, unknown>>
+  /** Whom the session belongs to; absent until somebody signed in. */
+  readonly userId?: string
+  /** Epoch ms of the sign-in, or of the first write of an anonymous session. */
+  readonly createdAt: number
+  /** Epoch ms, absolute. From this millisecond on the session is absent. */
+  readonly expiresAt: number
+}
+
+/** A record as it stood when it was read. `version` is opaque and changes at every write. */
+export interface Loaded {
+  readonly record: SessionRecord
+  readonly version: string
+}
+
+/**
+ * What one request did to a session, as opposed to what the session now is: keys that this change does not
+ * name keep whatever value they have by the time the store applies it.
+ */
+export interface SessionChange {
+  /** Keys to set, each whole: a store never merges inside a value. */
+  readonly set?: Readonly<Record<string, unknown>>
+  /** Keys to remove. Removing what is not there is no error. */
+  readonly remove?: readonly string[]
+  /** The new expiry in epoch ms. In the past, it ends the session: the answer is still `written`. */
+  readonly expiresAt?: number
+  /** Guard: apply only if the session still has this version. */
+  readonly expectedVersion?: string
+  /** Guard: apply only if each of these keys still has this value; `undefined` means "is not there". */
+  readonly expectedValues?: Readonly<Record<string, unknown>>
+}
+
+/** The write is acknowledged. `token` is the one that loads the session from now on. */
+export interface Written {
+  readonly status: 'written'
+  readonly token: string
+  readonly version: string
+}
+
+/** Nothing was written: there is no such session, or there is none any more. */
+export interface Gone {
+  readonly status: 'gone'
+}
+
+/** Nothing was written: a guard of the change did not hold. `current` is what stands instead. */
+export interface Conflict {
+  readonly status: 'conflict'
+  readonly current: Loaded
+}
+
+/** What a store can promise. Core never promises more. */
+export interface StoreAbilities {
+  /** Another process sees the same sessions. */
+  readonly sharedAcrossProcesses: boolean
+  /** A destroyed session can't be loaded again, not even with a copy of its token. */
+  readonly revocation: boolean
+  /** `update` is one atomic step for all processes that use the store. */
+  readonly atomicUpdate: boolean
+  /** The store also implements `UserIndex`. */
+  readonly userIndex: boolean
+  /** The store also implements `Eviction`: it may end a live session to stay under a limit. */
+  readonly eviction?: boolean
+}
+
+export interface StoreHealth {
+  readonly store: string
+  readonly reachable: boolean
+  /** Milliseconds for one round trip to wherever the sessions are. */
+  readonly latency: number
+  /** What endangers sessions here, one sentence each; empty when all is well. */
+  readonly warnings: readonly string[]
+  /** Where the sessions are, if that is worth a word at start: a folder, never an address with a password. */
+  readonly location?: string
+}
+
+/**
+ * Keeps sessions. A store exchanges *tokens*: for a store with a server side the token is the session's id, for
+ * a cookie store it is the session itself. Core signs tokens before a browser sees them.
+ *
+ * A store is dumb: no cookies, no policy, and no clock of its own beyond "is it past `expiresAt`".
+ * A method that can't reach its medium throws; it never answers `null` or `gone` for that.
+ * `@sojourn/conformance` checks all that is said here.
+ */
+export interface SessionStore {
+  /** Short and stable, such as `redis`. It is part of what a token's signature covers. */
+  readonly name: string
+  readonly supports: StoreAbilities
+  /**
+   * The session of this token, or `null` if there is none: never created, destroyed, expired, or the token is
+   * malformed. Any string is harmless.
+   */
+  load(token: string): Promise<Loaded | null>
+  /** Keeps a new session under a new token that nobody can guess. Never touches an existing session. */
+  create(record: SessionRecord): Promise<Written>
+  /** Applies a change, in one atomic step, to what stands there by then. Never creates. */
+  update(token: string, change: SessionChange): Promise<Written | Gone | Conflict>
+  /** Ends the session for good. Ending what is not there is no error. Acknowledged only when it is effective. */
+  destroy(token: string): Promise<void>
+  health(): Promise<StoreHealth>
+  /** Frees what the store holds. Repeated calls are no error. */
+  close(): Promise<void>
+}
+
+/** The sessions of one user: implemented by a store whose `supports.userIndex` is true. */
+export interface UserIndex {
+  /** Tokens of all live sessions of the user. */
+  listByUser(userId: string): AsyncIterable<string>
+  /** Ends all sessions of the user but those named; the number that it ended. */
+  destroyByUser(userId: string, options?: { readonly except?: readonly string[] }): Promise<number>
+}
+
+/**
+ * Implemented by a store whose `supports.eviction` is true. Between `hold` and `release` the store does not
+ * evict the session, in whichever process the eviction runs. Calls nest; both are cheap and never throw.
+ */
+export interface Eviction {
+  hold(token: string): void
+  release(token: string): void
+}
+
+/** True if the store may evict live sessions, and so wants to know which ones requests are using. */
+export function evicts(store: SessionStore): store is SessionStore & Eviction {
+  return store.supports.eviction === true
+}

@@ -1,0 +1,22 @@
+/** The limits of a session on the server, in milliseconds. */
+export interface Limits {
+  readonly idleTimeout: number
+  readonly absoluteTimeout: number
+  readonly touchInterval: number
+}
+
+/** Epoch ms at which a session ends that is used now: idle too long, or too long since the sign-in. */
+export function expiryOf(createdAt: number, now: number, limits: Limits): number {
+  return Math.min(now + limits.idleTimeout, createdAt + limits.absoluteTimeout)
+}
+
+/** Whether moving the expiry is worth a write. A short idle timeout is kept to within a tenth of itself. */
+export function touchIsDue(expiresAt: number, next: number, limits: Limits): boolean {
+  const interval = Math.min(limits.touchInterval, limits.idleTimeout / 10)
+  return next > expiresAt && next - expiresAt >= interval
+}
+
+/** The one place where core asks what time it is. */
+export function currentTime(): number {
+  return Date.now()
+}
