@@ -1,0 +1,99 @@
+import type {
+  Conflict,
+  Gone,
+  Loaded,
+  SessionChange,
+  SessionRecord,
+  SessionStore,
+  StoreAbilities,
+  StoreHealth,
+  Written,
+} from '@sojourn/core'
+import { isId, newId, unavailable } from '@sojourn/core/store-kit'
+import { type AtomicAdapter, isAtomic, type KeyvAdapter } from './adapter.ts'
+import { EmulatedAdapter } from './emulated-adapter.ts'
+import { corrupt, decodeRecord, encodeChange, encodeRecord } from './record-text.ts'
+
+export interface KeyvStoreOptions {
+  /** Default: `keyv`. */
+  readonly name?: string
+  /** Before each id; the default is `session:`. */
+  readonly keyPrefix?: string
+  /** Whether other processes see the same storage. Default: true, but for a `Map`. */
+  readonly sharedAcrossProcesses?: boolean
+}
+
+/**
+ * Sessions in whatever a Keyv adapter reaches: `keyvStore(new KeyvSqlite('sqlite://sessions.db'))`.
+ *
+ * Changes are atomic among the requests of one process; across processes only if the adapter is an `AtomicAdapter`
+ * (`supports.atomicUpdate` says which).
+ */
+export function keyvStore(adapter: KeyvAdapter, options: KeyvStoreOptions = {}): SessionStore {
+  return new KeyvStore(adapter, options)
+}
+
+export class KeyvStore implements SessionStore {
+  readonly name: string
+  readonly supports: StoreAbilities
+  readonly #adapter: AtomicAdapter
+  readonly #prefix: string
+
+  constructor(adapter: KeyvAdapter, options: KeyvStoreOptions) {
+    this.name = options.name ?? 'keyv'
+    this.supports = {
+      sharedAcrossProcesses: options.sharedAcrossProcesses ?? !(adapter instanceof Map),
+      revocation: true,
+      atomicUpdate: isAtomic(adapter),
+      userIndex: false,
+    }
+    this.#adapter = isAtomic(adapter) ? adapter : new EmulatedAdapter(adapter)
+    this.#prefix = options.keyPrefix ?? 'session:'
+  }
+
+  async load(token: string): Promise<Loaded | null> {
+    if (!isId(token)) return null
+    const text = await this.#adapter.get(this.keyOf(token))
+    if (text === undefined || text === null) return null
+    if (typeof text !== 'string') throw corrupt()
+    const loaded = decodeRecord(text)
+    return loaded.record.expiresAt > Date.now() ? loaded : null
+  }
+
+  async create(record: SessionRecord): Promise<Written> {
+    const text = encodeRecord(record, 1)
+    const token = newId()
+    if (!(await this.#adapter.createIfAbsent(this.keyOf(token), text, record.expiresAt))) {
+      throw unavailable(new Error('256 random bits came twice: the random source of this machine is broken'))
+    }
+    return { status: 'written', token, version: '1' }
+  }
+
+  async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
+    const text = encodeChange(change)
+    if (!isId(token)) return { status: 'gone' }
+    const applied = await this.#adapter.applyChange(this.keyOf(token), text)
+    if (applied.status === 'gone') return applied
+    if (applied.status === 'conflict') return { status: 'conflict', current: decodeRecord(applied.text) }
+    return { status: 'written', token, version: String(applied.version) }
+  }
+
+  async destroy(token: string): Promise<void> {
+    if (isId(token)) await this.#adapter.delete(this.keyOf(token))
+  }
+
+  async health(): Promise<StoreHealth> {
+    const start = performance.now()
+    await this.#adapter.get(this.keyOf('health'))
+    const warnings = this.supports.atomicUpdate ? [] : ['updates are atomic within one process only']
+    return { store: this.name, reachable: true, latency: performance.now() - start, warnings }
+  }
+
+  async close(): Promise<void> {
+    await this.#adapter.disconnect?.()
+  }
+
+  protected keyOf(token: string): string {
+    return this.#prefix + token
+  }
+}
