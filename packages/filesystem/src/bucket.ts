@@ -1,0 +1,119 @@
+import { statSync, utimesSync } from 'node:fs'
+import { open, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { unavailable } from '@sojourn/core/store-kit'
+import { corrupt } from '@sojourn/keyv'
+import cacache from 'cacache'
+import { hashOf, pathOf } from './bucket-files.ts'
+
+/** What a bucket holds: a value of Keyv, with the end of its life. */
+export interface Entry {
+  readonly value: string
+  /** Epoch ms; `null` for a value that stays. */
+  readonly expiresAt: number | null
+}
+
+/** Of no content: cacache takes an entry without an integrity for a deleted one. */
+const emptyIntegrity =
+  'sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=='
+/** A bucket is rewritten when it is so many bytes longer than four times its newest entry. */
+const compactAfter = 4096
+/** As a file's time, for a value that stays: later than any session. */
+const never = new Date('2100-01-01T00:00:00Z')
+
+/**
+ * cacache's index, used as documented (`index.insert`, `index.compact`, `get.info`): each key has a file of
+ * its own, its bucket; a write appends a line with a checksum, the last good line counts. Writers must hold the key's
+ * lock; readers need none.
+ *
+ * The bucket's modification time is the entry's expiry, so that a cleanup need not read what it does not remove.
+ */
+export class Buckets {
+  readonly #folder: string
+  readonly #durable: boolean
+
+  constructor(folder: string, durable: boolean) {
+    this.#folder = folder
+    this.#durable = durable
+  }
+
+  /** `null` if there is none. @throws SessionError ERR_SESSION_CORRUPT if there is one that can't be read */
+  async read(key: string): Promise<Entry | null> {
+    const info = await cacache.get.info(this.#folder, key)
+    if (info === null) {
+      if ((await sizeOf(pathOf(this.#folder, hashOf(key)))) > 0) throw corrupt()
+      return null
+    }
+    const { metadata } = info
+    if (!isEntry(metadata)) throw corrupt()
+    return metadata
+  }
+
+  async write(key: string, entry: Entry): Promise<void> {
+    const path = pathOf(this.#folder, hashOf(key))
+    for (let attempt = 0; !(await this.#insert(key, entry)); attempt++) {
+      // A cleanup removed the empty folder between cacache's mkdir and its append: nothing was written yet.
+      if (attempt === 3) throw unavailable(new Error('the session folder is read-only, or is being removed'))
+    }
+    if (statSync(path).size > 4 * entry.value.length + compactAfter) {
+      await cacache.index.compact(this.#folder, key, (a, b) => a.key === b.key)
+    }
+    const expiry = entry.expiresAt === null ? never : new Date(entry.expiresAt)
+    utimesSync(path, expiry, expiry)
+    if (this.#durable) await this.#sync(path)
+  }
+
+  /** Of the key with this hash. As `rm.entry(..., { removeFully: true })` does it: a tombstone could be torn, and the entry be back. */
+  async remove(hash: string): Promise<void> {
+    const path = pathOf(this.#folder, hash)
+    await rm(path, { force: true })
+    if (this.#durable) await syncPath(dirname(path)).catch(ignoreMissing)
+  }
+
+  async #insert(key: string, entry: Entry): Promise<boolean> {
+    const inserted = await cacache.index.insert(this.#folder, key, emptyIntegrity, {
+      metadata: entry,
+      size: 0,
+    })
+    return inserted !== undefined
+  }
+
+  /** The file, and every folder up to ours: any of them may be new. */
+  async #sync(path: string): Promise<void> {
+    for (let at = path; at.length >= this.#folder.length; at = dirname(at)) await syncPath(at)
+  }
+}
+
+async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  const found = await stat(path).catch(ignoreMissing)
+  return found?.size ?? 0
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (hasCode(error, 'ENOENT')) return undefined
+  throw error
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+export function isEntry(metadata: unknown): metadata is Entry {
+  return (
+    typeof metadata === 'object' &&
+    metadata !== null &&
+    'value' in metadata &&
+    typeof metadata.value === 'string' &&
+    'expiresAt' in metadata &&
+    (metadata.expiresAt === null || typeof metadata.expiresAt === 'number')
+  )
+}

@@ -1,0 +1,199 @@
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from '@sojourn/core'
+import { type BucketFile, BucketFiles, hashOf, Turns } from './bucket-files.ts'
+import type { Folder } from './keyv-cacache.ts'
+import { FolderLocks } from './locks.ts'
+
+export interface CleanupOptions {
+  /** Most sessions that may live in the folder; 0 is no limit. */
+  readonly threshold: number
+  readonly logger: Logger
+  /** Milliseconds between two looks for expired sessions when there is no other reason to look. */
+  readonly interval: number
+}
+
+/** When too many live, so many of the threshold stay. */
+const keep = 0.9
+/** The one cleanup lock of a folder. */
+const theLock = hashOf('cleanup')
+
+/**
+ * Keeps a folder of sessions small: expired ones go, and when more live than the threshold, those expiring soonest.
+ * One process cleans at a time, off any request's path.
+ *
+ * How many sessions there are is known without looking: each process appends a byte to the file `created` at each
+ * create and to `destroyed` at each destroy, and a cleanup sets them right.
+ */
+export class Cleanup {
+  readonly #folder: Folder
+  readonly #options: CleanupOptions
+  /** Its own, because the folder's do not exclude the writers and readers of this process. */
+  readonly #locks: FolderLocks
+  readonly #files: BucketFiles
+  readonly #held = new Map<string, number>()
+  readonly #created: number
+  readonly #destroyed: number
+  readonly #timer: NodeJS.Timeout
+  #running: Promise<void> | undefined
+
+  constructor(folder: Folder, options: CleanupOptions) {
+    this.#folder = folder
+    this.#options = options
+    this.#locks = new FolderLocks(folder.path)
+    this.#files = new BucketFiles(folder.path)
+    this.#created = openSync(join(folder.path, 'created'), 'a', 0o600)
+    this.#destroyed = openSync(join(folder.path, 'destroyed'), 'a', 0o600)
+    this.#timer = setInterval(() => this.#start(true), options.interval).unref()
+  }
+
+  /** A session was created: counts it, and begins a cleanup in the background if that was one too many. */
+  countCreated(): void {
+    tally(this.#created)
+    if (this.#isOver()) this.#start(false)
+  }
+
+  countDestroyed(): void {
+    tally(this.#destroyed)
+  }
+
+  /** A request uses the session: it is not evicted until `release`, by whichever process. */
+  hold(key: string): void {
+    const count = this.#held.get(key) ?? 0
+    this.#held.set(key, count + 1)
+    if (count === 0) this.#folder.locks.try('use', hashOf(key), true)
+  }
+
+  release(key: string): void {
+    const count = this.#held.get(key) ?? 0
+    if (count > 1) {
+      this.#held.set(key, count - 1)
+    } else if (this.#held.delete(key)) {
+      this.#folder.locks.release('use', hashOf(key))
+    }
+  }
+
+  /** Waits for a cleanup under way. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running
+    closeSync(this.#created)
+    closeSync(this.#destroyed)
+    this.#locks.close()
+  }
+
+  get count(): number {
+    return Math.max(0, fstatSync(this.#created).size - fstatSync(this.#destroyed).size)
+  }
+
+  #isOver(): boolean {
+    return this.#options.threshold > 0 && this.count > this.#options.threshold
+  }
+
+  #start(prune: boolean): void {
+    this.#running ??= this.#run(prune)
+      .catch((error: unknown) => {
+        this.#options.logger.error(
+          `Session cleanup failed: ${error instanceof Error ? error.message : 'unknown'}`,
+        )
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
+  }
+
+  async #run(prune: boolean): Promise<void> {
+    // Whoever has the lock does the work; what came meanwhile is counted, and found when it is over the limit.
+    if (!this.#locks.try('cleanup', theLock)) return
+    try {
+      do await this.#clean()
+      while (this.#isOver())
+      if (prune) await this.#files.prune(new Turns())
+    } finally {
+      this.#locks.release('cleanup', theLock)
+    }
+  }
+
+  async #clean(): Promise<void> {
+    const now = this.#now()
+    const countBefore = this.count
+    const turns = new Turns()
+    const alive: BucketFile[] = []
+    for (const file of await this.#files.list(turns)) {
+      if (file.expiresAt > now || !this.#removeExpired(file, now)) alive.push(file)
+      await turns.pause()
+    }
+    const evicted = await this.#evict(alive, turns)
+    this.#setCount(alive.length - evicted + this.count - countBefore)
+    if (evicted > 0) {
+      this.#options.logger.warn(
+        `Session cleanup ended ${evicted} live sessions, those expiring soonest, because more than ${this.#options.threshold} were stored: their users are signed out. Raise SESSION_FILE_THRESHOLD (0 is no limit) if these were not bots.`,
+      )
+    }
+  }
+
+  /** Ends the live sessions over the limit, soonest expiry first, but none that is in use; how many it ended. */
+  async #evict(alive: readonly BucketFile[], turns: Turns): Promise<number> {
+    const { threshold } = this.#options
+    if (threshold === 0 || alive.length <= threshold) return 0
+    const surplus = alive.length - Math.floor(threshold * keep)
+    let evicted = 0
+    for (const file of alive.toSorted((a, b) => a.expiresAt - b.expiresAt)) {
+      if (evicted === surplus) break
+      if (this.#removeUnused(file)) evicted++
+      await turns.pause()
+    }
+    return evicted
+  }
+
+  /** Removes the session if it has really expired: its file's time may be wrong, after a crash. */
+  #removeExpired({ hash }: BucketFile, now: number): boolean {
+    return this.#locked('write', hash, () => {
+      if (this.#files.expiryOf(hash) === undefined) return true
+      const expiresAt = this.#files.expiryInside(hash)
+      if (expiresAt === null || (expiresAt !== undefined && expiresAt > now)) return false
+      this.#files.remove(hash)
+      return true
+    })
+  }
+
+  /** A session that was touched since it was listed is in use, whatever its place in the queue. */
+  #removeUnused({ hash, expiresAt }: BucketFile): boolean {
+    return this.#locked('write', hash, () => {
+      if (this.#files.expiryOf(hash) !== expiresAt) return false
+      return this.#locked('use', hash, () => {
+        this.#files.remove(hash)
+        return true
+      })
+    })
+  }
+
+  /** Does nothing, and answers false, if some request has the session just now. */
+  #locked(kind: 'write' | 'use', hash: string, work: () => boolean): boolean {
+    if (!this.#locks.try(kind, hash)) return false
+    try {
+      return work()
+    } finally {
+      this.#locks.release(kind, hash)
+    }
+  }
+
+  /** The file system's clock, not the process's, so that one that is wrong ends nobody's session. */
+  #now(): number {
+    tally(this.#destroyed)
+    tally(this.#created)
+    return fstatSync(this.#created).mtimeMs
+  }
+
+  #setCount(count: number): void {
+    ftruncateSync(this.#destroyed, 0)
+    ftruncateSync(this.#created, Math.max(0, count))
+  }
+}
+
+/** Best effort: on a full disk the count falls behind, and the timer makes up for it. */
+function tally(fd: number): void {
+  try {
+    writeSync(fd, '.')
+  } catch {}
+}

@@ -1,0 +1,127 @@
+import { statfs } from 'node:fs/promises'
+import type {
+  Eviction,
+  Logger,
+  SessionRecord,
+  SessionStore,
+  StoreAbilities,
+  StoreContext,
+  StoreHealth,
+  Written,
+} from '@sojourn/core'
+import { isId, projectFolder } from '@sojourn/core/store-kit'
+import { KeyvStore } from '@sojourn/keyv'
+import { Cleanup, type CleanupOptions } from './cleanup.ts'
+import { KeyvCacache } from './keyv-cacache.ts'
+
+export interface FilesystemStoreOptions {
+  /** Default: one folder per project and user in `/dev/shm`, or else in the folder for temporary files. */
+  readonly directory?: string | undefined
+  /** Most sessions before live ones are ended, those expiring soonest first. Default 1000; 0 is no limit. */
+  readonly threshold?: number
+  /** An acknowledged write survives a power failure too, at the price of waiting for the disk. Default false. */
+  readonly durable?: boolean
+  /** Longest wait, in milliseconds, for another process that writes the same session. Default 2000. */
+  readonly lockTimeout?: number
+  /** Milliseconds between two looks for expired sessions. Default 5 minutes. */
+  readonly cleanupInterval?: number
+  /** Before each id in a key. Default `session:`. */
+  readonly keyPrefix?: string
+  /** Default: `console`. */
+  readonly logger?: Logger
+}
+
+/** Free space below which a disk endangers sessions. */
+const scarce = 0.02
+
+/**
+ * Sessions in a folder of a local disk, or of memory (tmpfs), for all processes of one machine. Not for network file
+ * systems: their locks differ.
+ */
+export function filesystemStore(options: FilesystemStoreOptions = {}): SessionStore & Eviction {
+  return new FilesystemStore(options)
+}
+
+/** For selection: opens the folder at once, so that one that can't be used fails the start. */
+export async function openStore({ settings, logger }: StoreContext): Promise<SessionStore> {
+  const { directory, threshold, keyPrefix, storeTimeout } = settings
+  const store = new FilesystemStore({ directory, threshold, keyPrefix, lockTimeout: storeTimeout, logger })
+  await store.open()
+  return store
+}
+
+class FilesystemStore extends KeyvStore implements Eviction {
+  override readonly supports: StoreAbilities = {
+    sharedAcrossProcesses: true,
+    revocation: true,
+    atomicUpdate: true,
+    userIndex: false,
+    eviction: true,
+  }
+  readonly #adapter: KeyvCacache
+  readonly #threshold: number
+  readonly #cleanupOptions: CleanupOptions
+  /** Undefined until the folder is open; before, no session was loaded, so none can be held. */
+  #cleanup: Cleanup | undefined
+
+  constructor(options: FilesystemStoreOptions) {
+    const { durable = false, lockTimeout = 2000, keyPrefix = 'session:' } = options
+    const adapter = new KeyvCacache({ directory: options.directory ?? projectFolder(), durable, lockTimeout })
+    super(adapter, { name: 'filesystem', keyPrefix })
+    const { threshold = 1000, cleanupInterval = 5 * 60_000, logger = console } = options
+    this.#adapter = adapter
+    this.#threshold = threshold
+    this.#cleanupOptions = { threshold, logger, interval: cleanupInterval }
+  }
+
+  /** @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it */
+  async open(): Promise<Cleanup> {
+    const folder = await this.#adapter.open()
+    this.#cleanup ??= new Cleanup(folder, this.#cleanupOptions)
+    return this.#cleanup
+  }
+
+  override async create(record: SessionRecord): Promise<Written> {
+    const cleanup = this.#cleanup ?? (await this.open())
+    const written = await super.create(record)
+    cleanup.countCreated()
+    return written
+  }
+
+  override async destroy(token: string): Promise<void> {
+    const cleanup = this.#cleanup ?? (await this.open())
+    await super.destroy(token)
+    if (isId(token)) cleanup.countDestroyed()
+  }
+
+  hold(token: string): void {
+    this.#cleanup?.hold(this.keyOf(token))
+  }
+
+  release(token: string): void {
+    this.#cleanup?.release(this.keyOf(token))
+  }
+
+  override async health(): Promise<StoreHealth> {
+    const start = performance.now()
+    const cleanup = await this.open()
+    const location = this.#adapter.opts.directory
+    const { bavail, blocks, ffree, files } = await statfs(location)
+    const latency = performance.now() - start
+    const warnings: string[] = []
+    if (bavail < blocks * scarce) warnings.push('the disk is almost full: new sessions will be refused')
+    if (ffree < files * scarce)
+      warnings.push('the disk is almost out of inodes: new sessions will be refused')
+    if (this.#threshold > 0 && cleanup.count >= this.#threshold) {
+      warnings.push('the threshold is reached: live sessions are being ended')
+    }
+    return { store: this.name, reachable: true, latency, warnings, location }
+  }
+
+  override async close(): Promise<void> {
+    const cleanup = this.#cleanup
+    this.#cleanup = undefined
+    await cleanup?.close()
+    await super.close()
+  }
+}

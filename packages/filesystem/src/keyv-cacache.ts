@@ -1,0 +1,195 @@
+import { EventEmitter } from 'node:events'
+import { Batches, badFolder, openPrivateFolder } from '@sojourn/core/store-kit'
+import { type Applied, type AtomicAdapter, RecordEditor, type TextChange } from '@sojourn/keyv'
+import cacache from 'cacache'
+import { Buckets, type Entry, isEntry } from './bucket.ts'
+import { hashOf } from './bucket-files.ts'
+import { FolderLocks } from './locks.ts'
+
+export interface KeyvCacacheOptions {
+  /** The folder; it is made, or must be this user's and closed to others (mode 0700). */
+  readonly directory: string
+  /** Wait for the disk at each write (fsync), so that an acknowledged write survives a power failure too. */
+  readonly durable?: boolean
+  /** Longest wait, in milliseconds, for another process that writes the same key. */
+  readonly lockTimeout?: number
+}
+
+/** One step on a key; it gets what stands and answers what is to stand. */
+type Job =
+  | { readonly kind: 'change'; readonly change: TextChange }
+  | { readonly kind: 'set' | 'create'; readonly entry: Entry }
+  | { readonly kind: 'delete' }
+
+type Outcome = Applied | { readonly status: 'deleted'; readonly existed: boolean }
+
+/** What an open folder consists of. */
+export interface Folder {
+  readonly path: string
+  readonly buckets: Buckets
+  readonly locks: FolderLocks
+}
+
+/**
+ * A Keyv storage adapter on a local folder that many processes share: `new Keyv({ store: new KeyvCacache({ directory }) })`.
+ *
+ * Each key has a lock across processes; what waits for it in one process is written together. A write is
+ * acknowledged when the kernel has it, so it survives `kill -9`; with `durable`, when the disk has it.
+ */
+export class KeyvCacache extends EventEmitter implements AtomicAdapter {
+  /** Keyv asks an adapter with an iterator for `dialect` and `url`. */
+  readonly opts: Required<KeyvCacacheOptions> & { readonly dialect: string; readonly url: string }
+  namespace?: string | undefined
+  readonly #batches = new Batches<Job, Outcome>((key, jobs) => this.#runLocked(key, jobs))
+  #folder: Promise<Folder> | undefined
+
+  constructor(options: KeyvCacacheOptions) {
+    super()
+    this.opts = {
+      durable: false,
+      lockTimeout: 2000,
+      ...options,
+      dialect: 'cacache',
+      url: `cacache:${options.directory}`,
+    }
+  }
+
+  /**
+   * Opens the folder; the other methods do so when they are first used.
+   *
+   * @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it
+   */
+  open(): Promise<Folder> {
+    this.#folder ??= openFolder(this.opts).catch((error: unknown) => {
+      this.#folder = undefined
+      throw error
+    })
+    return this.#folder
+  }
+
+  async get<Value = string>(key: string): Promise<Value | undefined> {
+    const { buckets } = await this.open()
+    return live(await buckets.read(key))?.value as Value | undefined
+  }
+
+  async has(key: string): Promise<boolean> {
+    return (await this.get(key)) !== undefined
+  }
+
+  async set(key: string, value: string, ttl?: number): Promise<true> {
+    await this.#batches.run(key, { kind: 'set', entry: { value, expiresAt: ttl ? Date.now() + ttl : null } })
+    return true
+  }
+
+  async delete(key: string): Promise<boolean> {
+    const outcome = await this.#batches.run(key, { kind: 'delete' })
+    return outcome.status === 'deleted' && outcome.existed
+  }
+
+  async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
+    const outcome = await this.#batches.run(key, { kind: 'create', entry: { value: text, expiresAt } })
+    return outcome.status === 'written'
+  }
+
+  async applyChange(key: string, change: TextChange): Promise<Applied> {
+    const outcome = await this.#batches.run(key, { kind: 'change', change })
+    return outcome.status === 'deleted' ? { status: 'gone' } : outcome
+  }
+
+  /** Deletes all keys of the namespace, or all. */
+  async clear(): Promise<void> {
+    for await (const [key] of this.iterator(this.namespace)) await this.delete(key)
+  }
+
+  async *iterator(namespace?: string): AsyncGenerator<[string, string], void> {
+    const { path } = await this.open()
+    for await (const { key, metadata } of cacache.ls.stream(
+      path,
+    ) as unknown as AsyncIterable<cacache.CacheObject>) {
+      const entry = isEntry(metadata) ? live(metadata) : null
+      if (entry !== null && (!namespace || key.startsWith(`${namespace}:`))) yield [key, entry.value]
+    }
+  }
+
+  /** Frees the lock file. */
+  async disconnect(): Promise<void> {
+    const folder = this.#folder
+    this.#folder = undefined
+    await folder?.then(
+      ({ locks }) => locks.close(),
+      () => undefined,
+    )
+  }
+
+  async #runLocked(key: string, jobs: readonly Job[]): Promise<Outcome[]> {
+    const { buckets, locks } = await this.open()
+    const hash = hashOf(key)
+    await locks.acquire(hash, this.opts.lockTimeout)
+    try {
+      return await runJobs(buckets, key, jobs)
+    } finally {
+      locks.release('write', hash)
+    }
+  }
+}
+
+/** Runs all jobs on what stands under the key and writes the result once. The caller holds the key's lock. */
+async function runJobs(buckets: Buckets, key: string, jobs: readonly Job[]): Promise<Outcome[]> {
+  // A damaged entry can still be deleted or replaced.
+  const needed = jobs.some(({ kind }) => kind === 'change' || kind === 'create')
+  const before = live(await buckets.read(key).catch(error => (needed ? Promise.reject(error) : null)))
+  const step = new Step(before)
+  const outcomes = jobs.map(job => step.run(job))
+  const { stands } = step
+  if (stands !== null && stands !== before) await buckets.write(key, stands)
+  const ended = stands === null && outcomes.some(({ status }) => status === 'written' || status === 'deleted')
+  if (ended) await buckets.remove(hashOf(key))
+  return outcomes
+}
+
+/** What stands under a key while the jobs of one batch are applied to it. */
+class Step {
+  #stands: Entry | null
+  #editor: RecordEditor | undefined
+
+  constructor(stands: Entry | null) {
+    this.#stands = stands
+  }
+
+  get stands(): Entry | null {
+    if (this.#editor?.changed) this.#stands = this.#editor.result
+    this.#editor = undefined
+    return this.#stands
+  }
+
+  run(job: Job): Outcome {
+    if (job.kind === 'change') {
+      this.#editor ??= new RecordEditor(this.#stands?.value ?? null, Date.now())
+      return this.#editor.apply(job.change)
+    }
+    const { stands } = this
+    if (job.kind === 'create' && stands !== null) return { status: 'gone' }
+    if (job.kind === 'delete') {
+      this.#stands = null
+      return { status: 'deleted', existed: stands !== null }
+    }
+    this.#stands = job.entry
+    return { status: 'written', version: 1 }
+  }
+}
+
+function live(entry: Entry | null): Entry | null {
+  return entry !== null && (entry.expiresAt === null || entry.expiresAt > Date.now()) ? entry : null
+}
+
+async function openFolder({ directory, durable }: Required<KeyvCacacheOptions>): Promise<Folder> {
+  const path = await openPrivateFolder(directory)
+  try {
+    return { path, buckets: new Buckets(path, durable), locks: new FolderLocks(path) }
+  } catch (cause) {
+    throw badFolder(
+      `The session folder ${path} can't be written to. Choose another with SESSION_DIR, or make it writable.`,
+      cause,
+    )
+  }
+}

@@ -1,0 +1,136 @@
+import { readdirSync, statSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it } from 'vitest'
+import { filesystemStore } from '../src/index.ts'
+import { temporaryFolder } from './folders.ts'
+import { startWorker } from './processes.ts'
+
+const hour = 3_600_000
+
+function buckets(directory: string): string[] {
+  return readdirSync(join(directory, 'index-v5'), { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+}
+
+function open(threshold: number, options: { cleanupInterval?: number } = {}) {
+  const directory = temporaryFolder()
+  const warnings: string[] = []
+  const logger = {
+    info: () => {},
+    warn: (text: string) => warnings.push(text),
+    error: (text: string) => warnings.push(text),
+  }
+  const store = filesystemStore({ directory, threshold, logger, ...options })
+  const create = async (life: number) => {
+    const now = Date.now()
+    return (await store.create({ data: {}, createdAt: now, expiresAt: now + life })).token
+  }
+  return { directory, store, create, warnings }
+}
+
+/** How many live sessions the warnings say were ended. */
+function counted(warnings: readonly string[]): number {
+  return warnings.reduce((sum, text) => sum + Number(/ended (\d+) live/.exec(text)?.[1] ?? 0), 0)
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; !condition(); i++) {
+    if (i > 1000) throw new Error('the condition did not come true')
+    await sleep(10)
+  }
+}
+
+describe('cleanup', () => {
+  it('lets no more live than the threshold, ends those expiring soonest, and says how many', async () => {
+    const { directory, store, create, warnings } = open(100)
+    const tokens = []
+    for (let i = 0; i < 150; i++) tokens.push(await create(hour + i * 1000))
+    await store.close()
+    const left = buckets(directory).length
+    expect(left).toBeLessThanOrEqual(100)
+    expect(left).toBeGreaterThanOrEqual(90)
+    expect(counted(warnings)).toBe(150 - left)
+    const again = filesystemStore({ directory, threshold: 100 })
+    const alive = await Promise.all(tokens.map(async token => (await again.load(token)) !== null))
+    expect(alive.lastIndexOf(false)).toBeLessThan(alive.indexOf(true))
+    await again.close()
+  })
+
+  it('ends expired sessions first: no live one goes while that is enough', async () => {
+    const { directory, store, create, warnings } = open(100)
+    for (let i = 0; i < 60; i++) await create(30)
+    const live = []
+    await sleep(40)
+    for (let i = 0; i < 60; i++) live.push(await create(hour))
+    await until(() => buckets(directory).length === 60)
+    expect(warnings).toEqual([])
+    for (const token of live) expect(await store.load(token)).not.toBeNull()
+    await store.close()
+  })
+
+  it('removes expired sessions, and the folders they leave empty, when traffic has stopped', async () => {
+    const { directory, store, create } = open(1000, { cleanupInterval: 50 })
+    for (let i = 0; i < 20; i++) await create(30)
+    await until(() => readdirSync(join(directory, 'index-v5')).length === 0)
+    await store.close()
+  })
+
+  it('never ends a session that a request uses, in whichever process', async () => {
+    const { directory, store, create } = open(50)
+    const here = await create(hour)
+    const there = await create(hour)
+    const worker = await startWorker(directory, 50)
+    store.hold(here)
+    expect(await worker.ask('hold', { token: there })).toBe(true)
+    for (let i = 0; i < 120; i++) await create(2 * hour)
+    await until(() => buckets(directory).length <= 50)
+    expect(await store.load(here)).not.toBeNull()
+    expect(await store.load(there)).not.toBeNull()
+    store.release(here)
+    await worker.ask('release', { token: there })
+    for (let i = 0; i < 120; i++) await create(2 * hour)
+    await until(() => buckets(directory).length <= 50)
+    expect(await store.load(here)).toBeNull()
+    expect(await store.load(there)).toBeNull()
+    await store.close()
+  })
+
+  it('believes the record, not the time of its file: a crash can leave that wrong', async () => {
+    const { directory, store, create } = open(1000, { cleanupInterval: 50 })
+    const token = await create(hour)
+    const [bucket = ''] = buckets(directory)
+    utimesSync(bucket, new Date(0), new Date(0))
+    const expired = await create(1)
+    await until(() => buckets(directory).length === 1)
+    expect(await store.load(token)).not.toBeNull()
+    expect(await store.load(expired)).toBeNull()
+    await store.close()
+  })
+
+  it('has no limit with threshold 0', async () => {
+    const { directory, store, create, warnings } = open(0)
+    for (let i = 0; i < 120; i++) await create(hour)
+    await store.close()
+    expect(buckets(directory)).toHaveLength(120)
+    expect(warnings).toEqual([])
+  })
+
+  it('counts over all processes: 1,500 sign-ins in four leave at most 1,000', async () => {
+    const directory = temporaryFolder()
+    const workers = await Promise.all([0, 1, 2, 3].map(() => startWorker(directory, 1000)))
+    await Promise.all(workers.map(worker => worker.ask('create', { count: 375 })))
+    await until(() => buckets(directory).length <= 1000)
+    const warnings = (await Promise.all(workers.map(worker => worker.ask('warnings')))).flat() as string[]
+    expect(counted(warnings)).toBe(1500 - buckets(directory).length)
+  })
+
+  it('keeps a bucket small, however often its session changes', async () => {
+    const { directory, store, create } = open(0)
+    const token = await create(hour)
+    for (let i = 0; i < 200; i++) await store.update(token, { set: { i } })
+    expect(statSync(buckets(directory)[0] ?? '').size).toBeLessThan(10_000)
+    await store.close()
+  })
+})
