@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import type {
+  Conflict,
+  Gone,
+  Loaded,
+  SessionChange,
+  SessionRecord,
+  SessionStore,
+  StoreContext,
+  StoreHealth,
+  Written,
+} from '@sojourn/core'
+import {
+  applyChange,
+  guardsHold,
+  maxCookieBytes,
+  SessionError,
+  signatureLength,
+  tooLarge,
+} from '@sojourn/core/store-kit'
+import { decodeRecord, encodeRecord } from './record-text.ts'
+import { type SealOptions, sealKeys } from './seal-keys.ts'
+import { readable, sealed, type Wrapping } from './wrapping.ts'
+
+export interface CookieStoreOptions extends SealOptions {
+  /** Encrypt the session too, so that whoever has the cookie can't read it. Default false: signed only. */
+  readonly sealed?: boolean
+}
+
+/**
+ * Sessions that live in the browser's cookie and nowhere else: the token *is* the session. Nothing here can take a
+ * token back, so a copy of one works until the expiry inside it, and of parallel changes the last Set-Cookie wins.
+ *
+ * @throws SessionError ERR_SESSION_SECRET if it is to seal and there is no secret
+ */
+export function cookieStore(options: CookieStoreOptions = {}): SessionStore {
+  const { cookieName = '__Host-sid' } = options
+  return options.sealed
+    ? new CookieStore('sealed-cookie', sealed(sealKeys(options, process.env)), cookieName)
+    : new CookieStore('signed-cookie', readable, cookieName)
+}
+
+/** For `SESSION_STORE=cookie`; with `SESSION_COOKIE_SEALED=1` the cookie is encrypted too. */
+export function openStore({ settings, env, deriveKeys }: StoreContext): SessionStore {
+  const { name } = settings.cookie
+  return isOn(env.SESSION_COOKIE_SEALED)
+    ? new CookieStore('sealed-cookie', sealed(deriveKeys('seal')), name)
+    : new CookieStore('signed-cookie', readable, name)
+}
+
+/** Whoever writes `yes` wants it sealed, and must not find out later that it was not. */
+function isOn(value: string | undefined): boolean {
+  if (value === '1' || value === 'true') return true
+  if (value === undefined || ['', '0', 'false'].includes(value)) return false
+  throw new SessionError('ERR_SESSION_SETTING', 'SESSION_COOKIE_SEALED must be 1 or 0.')
+}
+
+class CookieStore implements SessionStore {
+  readonly name: string
+  readonly supports = {
+    sharedAcrossProcesses: true,
+    revocation: false,
+    atomicUpdate: false,
+    userIndex: false,
+  }
+  readonly #wrapping: Wrapping
+  readonly #room: number
+
+  constructor(name: string, wrapping: Wrapping, cookieName: string) {
+    this.name = name
+    this.#wrapping = wrapping
+    this.#room = maxCookieBytes - cookieName.length - signatureLength
+  }
+
+  async load(token: string): Promise<Loaded | null> {
+    const text = await this.#wrapping.unwrap(token)
+    const record = text === null ? null : decodeRecord(text)
+    return record !== null && record.expiresAt > Date.now() ? { record, version: versionOf(token) } : null
+  }
+
+  async create(record: SessionRecord): Promise<Written> {
+    return this.#write(record)
+  }
+
+  async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
+    const current = await this.load(token)
+    if (current === null) return { status: 'gone' }
+    const { record, version } = current
+    if (!guardsHold(record.data, version, change)) return { status: 'conflict', current }
+    const expiresAt = change.expiresAt ?? record.expiresAt
+    return this.#write({ ...record, data: applyChange(record.data, change), expiresAt })
+  }
+
+  /** The browser is told to forget the cookie, by core; there is nothing else to end. */
+  async destroy(): Promise<void> {}
+
+  async health(): Promise<StoreHealth> {
+    return { store: this.name, reachable: true, latency: 0, warnings: [] }
+  }
+
+  async close(): Promise<void> {}
+
+  async #write(record: SessionRecord): Promise<Written> {
+    const token = await this.#wrapping.wrap(encodeRecord(record))
+    if (token.length > this.#room) throw tooLarge(token.length + maxCookieBytes - this.#room)
+    return { status: 'written', token, version: versionOf(token) }
+  }
+}
+
+/** Short, and another one for every token. */
+function versionOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url').slice(0, 16)
+}

@@ -1,0 +1,1 @@
+export { type CookieStoreOptions, cookieStore, openStore } from './cookie-store.ts'

@@ -1,0 +1,52 @@
+import { CompactEncrypt, compactDecrypt } from 'jose'
+
+/** Makes a token of a text, in characters that a cookie may have, and the text of a token. */
+export interface Wrapping {
+  wrap(text: string): Promise<string>
+  /** `null` if the token is none of this wrapping's. Any string is harmless. */
+  unwrap(token: string): Promise<string | null>
+}
+
+/** Readable by whoever has the cookie; core's signature is what keeps it from being changed. */
+export const readable: Wrapping = {
+  async wrap(text) {
+    return Buffer.from(text).toString('base64url')
+  },
+  async unwrap(token) {
+    const bytes = Buffer.from(token, 'base64url')
+    // Node's decoder skips what is not base64url: one text must have one token only.
+    return bytes.toString('base64url') === token ? bytes.toString() : null
+  },
+}
+
+const header = { alg: 'dir', enc: 'A256GCM' }
+const accepted = { keyManagementAlgorithms: [header.alg], contentEncryptionAlgorithms: [header.enc] }
+
+/**
+ * Encrypted: a compact JWE (RFC 7516) under a key that is used as it is. The first key seals and all open, one after
+ * the other: a key's name in the header would cost bytes, and core has verified the token's signature before.
+ */
+export function sealed(keys: readonly Uint8Array[]): Wrapping {
+  const [current] = keys
+  if (current === undefined) throw new TypeError('sealing needs a key')
+  return {
+    wrap: text => new CompactEncrypt(Buffer.from(text)).setProtectedHeader(header).encrypt(current),
+    async unwrap(token) {
+      for (const key of keys) {
+        const opened = await open(token, key)
+        if (opened !== null) return opened
+      }
+      return null
+    },
+  }
+}
+
+async function open(token: string, key: Uint8Array): Promise<string | null> {
+  try {
+    const { plaintext } = await compactDecrypt(token, key, accepted)
+    return Buffer.from(plaintext).toString()
+  } catch {
+    // No medium can be down here: whatever is wrong, it is wrong with the token.
+    return null
+  }
+}
