@@ -1,0 +1,1 @@
+export { openStore, type RedisConnection, type RedisStoreOptions, redisStore } from './redis-store.ts'
