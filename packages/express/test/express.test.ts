@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { openSessions } from '@sojourn/core'
+import { memoryStore } from '@sojourn/core/memory'
+import { session } from '@sojourn/express'
+import express, { type Express, Router } from 'express'
+import { expect, onTestFinished, test } from 'vitest'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+async function newSessions() {
+  const secret = 'a secret of the tests, long enough for production'
+  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent })
+  onTestFinished(() => sessions.close())
+  return sessions
+}
+
+async function serve(app: Express): Promise<string> {
+  const server = createServer(app).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(async () => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+test('req.sessionID is the id under its name in express-session, and counts as a look', async () => {
+  const app = express().use(session(await newSessions()))
+  app.get('/', async (req, res) => {
+    const before = req.sessionID
+    await req.session.regenerate({ userId: 'ada' })
+    res.json({
+      before: before ?? null,
+      same: req.sessionID === req.session.id && req.sessionID !== undefined,
+    })
+  })
+  app.get('/id', (req, res) => res.json(req.sessionID ?? null))
+  const url = await serve(app)
+  expect(await (await fetch(url)).json()).toEqual({ before: null, same: true })
+  expect((await fetch(`${url}/id`)).headers.get('vary')).toBe('Cookie')
+})
+
+test('in a router of its own, a failed commit still reaches the error handlers of the application', async () => {
+  const sessions = await newSessions()
+  sessions.store.create = () => Promise.reject(new Error('down'))
+  const router = Router().use(session(sessions))
+  router.get('/set', (req, res) => {
+    Object.assign(req.session, { a: 1 })
+    res.send('stored')
+  })
+  const app = express().use('/shop', router)
+  app.use((error: { code: string }, _req: unknown, res: express.Response, _next: unknown) => {
+    res.send(error.code)
+  })
+  const reply = await fetch(`${await serve(app)}/shop/set`)
+  expect([reply.status, await reply.text()]).toEqual([503, 'ERR_SESSION_STORE_UNAVAILABLE'])
+})
+
+test('what is mounted above the session keeps its headers on a 503', async () => {
+  const sessions = await newSessions()
+  sessions.store.create = () => Promise.reject(new Error('down'))
+  const app = express()
+  app.use((_req, res, next) => {
+    res.setHeader('Access-Control-Allow-Origin', 'https://shop.example')
+    next()
+  })
+  app.use(session(sessions)).get('/', (req, res) => {
+    Object.assign(req.session, { a: 1 })
+    res.json('stored')
+  })
+  const reply = await fetch(await serve(app))
+  expect(reply.status).toBe(503)
+  expect(reply.headers.get('access-control-allow-origin')).toBe('https://shop.example')
+})

@@ -1,0 +1,2 @@
+export type { Adapter, Exchange } from './adapter.ts'
+export { httpConformance } from './suite.ts'

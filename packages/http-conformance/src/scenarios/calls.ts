@@ -1,0 +1,220 @@
+import { describe, expect, test } from 'vitest'
+import { countOne, type OpenSite } from '../site.ts'
+
+export function calls(open: OpenSite): void {
+  describe('the methods of a session', () => {
+    test('C4: destroy() that nobody awaits is done before the reply', async () => {
+      const site = await open({
+        '/leave': ({ owner, redirect }) => {
+          owner.session.destroy()
+          redirect('/')
+        },
+      })
+      const ada = await site.signedIn()
+      const replay = ada.copy()
+      site.store.delay('destroy')
+      const reply = await ada.get('/leave', { firstByte: () => site.events.push('first byte') })
+      expect(site.events).toEqual(['load', 'destroy', 'first byte'])
+      expect(reply.status).toBe(302)
+      expect(ada.cookies.size).toBe(0)
+      expect((await replay.get('/read')).json()).toEqual({})
+    })
+
+    test('C5: regenerate() that nobody awaits is done before the reply, with what is set after it', async () => {
+      const site = await open({
+        '/enter': ({ owner, redirect }) => {
+          owner.session.regenerate({ userId: 'eve' })
+          owner.session.theme = 'dark'
+          redirect('/')
+        },
+      })
+      const ada = await site.signedIn()
+      const replay = ada.copy()
+      site.store.delay('update')
+      await ada.get('/enter', { firstByte: () => site.events.push('first byte') })
+      expect(site.events.at(-1)).toBe('first byte')
+      expect((await ada.get('/read')).json()).toEqual({ theme: 'dark', userId: 'eve' })
+      expect((await replay.get('/read')).json()).toEqual({})
+    })
+
+    test.each(['destroy', 'regenerate', 'save'] as const)(
+      'C6: %s() that nobody awaits and that fails is a 503, and the process lives',
+      async method => {
+        const site = await open({
+          '/forgot': ({ owner, send }) => {
+            owner.session.theme = 'dark'
+            owner.session[method]()
+            send('fine')
+          },
+        })
+        const ada = await site.signedIn()
+        site.store.fail('create', 'update', 'destroy')
+        const reply = await ada.get('/forgot')
+        expect(reply.status).toBe(503)
+        expect(reply.setCookies).toEqual([])
+      },
+    )
+
+    test('C2: update() that nobody awaits is stored before the reply', async () => {
+      const site = await open({
+        '/count-on': ({ owner, send }) => {
+          owner.session.update(countOne)
+          send('counted')
+        },
+      })
+      const ada = await site.signedIn()
+      site.store.delay('update')
+      await ada.get('/count-on', { firstByte: () => site.events.push('first byte') })
+      expect(site.events).toEqual(['load', 'update', 'first byte'])
+      expect((await ada.get('/read')).json()).toMatchObject({ count: 1 })
+    })
+
+    test.each(['ignores', 'overlooks'])(
+      'C6: a failed update() whose error the handler %s does not become a 200',
+      async how => {
+        const site = await open({
+          '/count-on': async ({ owner, send }) => {
+            const counted = owner.session.update(countOne)
+            if (how === 'overlooks') await counted.catch(() => undefined)
+            send('counted')
+          },
+        })
+        const ada = await site.signedIn()
+        site.store.fail('update')
+        expect((await ada.get('/count-on')).status).toBe(503)
+        site.store.heal()
+        expect((await ada.get('/count')).body).toBe('1')
+      },
+    )
+
+    test('C6: an error of destroy() that the handler overlooks does not become a 200', async () => {
+      const site = await open({
+        '/overlook': async ({ owner, send }) => {
+          await owner.session.destroy().catch(() => undefined)
+          send('fine')
+        },
+      })
+      const ada = await site.signedIn()
+      site.store.fail('destroy')
+      expect((await ada.get('/overlook')).status).toBe(503)
+    })
+
+    test.each(['destroy', 'regenerate'] as const)(
+      'a failed %s() that the handler makes again with success counts as done',
+      async method => {
+        const site = await open({
+          '/again': async ({ owner, send }) => {
+            await owner.session[method]().catch(() => site.store.heal())
+            await owner.session[method]()
+            send('fine')
+          },
+        })
+        const ada = await site.signedIn()
+        site.store.fail('destroy', 'update')
+        const reply = await ada.get('/again')
+        expect([reply.status, reply.setCookies.length]).toEqual([200, 1])
+      },
+    )
+
+    test('a failed regenerate() counts no more once the session is destroyed', async () => {
+      const site = await open({
+        '/enter': async ({ owner, redirect }) => {
+          await owner.session.regenerate().catch(() => owner.session.destroy())
+          redirect('/sorry')
+        },
+      })
+      const ada = await site.signedIn()
+      site.store.fail('update')
+      expect((await ada.get('/enter')).status).toBe(302)
+      expect(ada.cookies.size).toBe(0)
+    })
+
+    test("express-session's callbacks: regenerate(cb), save(cb), destroy(cb)", async () => {
+      const site = await open({
+        '/enter': ({ owner, send }) =>
+          new Promise<void>((resolve, reject) => {
+            owner.session.regenerate(error => {
+              if (error) return reject(error)
+              owner.session.theme = 'dark'
+              owner.session.save(failed => {
+                if (failed) return reject(failed)
+                send('welcome')
+                resolve()
+              })
+            })
+          }),
+        '/leave': ({ owner, send }) =>
+          new Promise<void>(resolve => {
+            owner.session.destroy(error => {
+              send(String(error))
+              resolve()
+            })
+          }),
+      })
+      const ada = await site.signedIn()
+      const replay = ada.copy()
+      await ada.get('/enter')
+      expect((await ada.get('/read')).json()).toEqual({ theme: 'dark', userId: 'ada' })
+      expect((await replay.get('/read')).json()).toEqual({})
+      expect((await ada.get('/leave')).body).toBe('undefined')
+      expect(ada.cookies.size).toBe(0)
+    })
+
+    test('a callback gets the error of its call', async () => {
+      const codes: unknown[] = []
+      const site = await open({
+        '/leave': ({ owner, send }) =>
+          new Promise<void>(resolve => {
+            owner.session.destroy(error => {
+              codes.push(error instanceof Error && 'code' in error && error.code)
+              send('sorry', 500)
+              resolve()
+            })
+          }),
+      })
+      const ada = await site.signedIn()
+      site.store.fail('destroy')
+      const reply = await ada.get('/leave')
+      expect(codes).toEqual(['ERR_SESSION_STORE_UNAVAILABLE'])
+      expect(reply.status).toBeGreaterThanOrEqual(500)
+    })
+
+    test('save() stores at once, and what is unchanged since is not stored again', async () => {
+      const site = await open({
+        '/save': async ({ owner, send }) => {
+          owner.session.theme = 'dark'
+          await owner.session.save()
+          send(JSON.stringify({ stored: site.events.slice(), isNew: owner.session.isNew }))
+        },
+      })
+      const ada = site.visitor()
+      expect((await ada.get('/save')).json()).toEqual({ stored: ['create'], isNew: false })
+      expect(site.events).toEqual(['create'])
+    })
+
+    test('update() hands back what its function returned, and the error that it threw, which stores nothing', async () => {
+      const site = await open({
+        '/throw': async ({ owner, send }) => {
+          const failure = await owner.session
+            .update(data => {
+              data.count = 99
+              throw new RangeError('out of stock')
+            })
+            .catch((error: unknown) => error)
+          send(String(failure))
+        },
+      })
+      const ada = await site.signedIn()
+      expect((await ada.get('/count')).body).toBe('1')
+      expect((await ada.get('/throw')).body).toBe('RangeError: out of stock')
+      expect((await ada.get('/count')).body).toBe('2')
+    })
+
+    test('update() on an anonymous visitor makes a session', async () => {
+      const site = await open()
+      const visitor = site.visitor()
+      expect((await visitor.get('/count')).body).toBe('1')
+      expect((await visitor.get('/count')).body).toBe('2')
+    })
+  })
+}

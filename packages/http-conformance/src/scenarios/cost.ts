@@ -1,0 +1,158 @@
+import { describe, expect, test, vi } from 'vitest'
+import type { Exchange } from '../adapter.ts'
+import { deferred } from '../deferred.ts'
+import type { OpenSite } from '../site.ts'
+
+const looks: Readonly<Record<string, (exchange: Exchange) => unknown>> = {
+  'a read': ({ owner }) => owner.session.theme,
+  in: ({ owner }) => 'theme' in owner.session,
+  'Object.keys': ({ owner }) => Object.keys(owner.session),
+  userId: ({ owner }) => owner.session.userId,
+  isNew: ({ owner }) => owner.session.isNew,
+}
+
+export function cost(open: OpenSite): void {
+  describe('what a request costs and carries', () => {
+    test('R25: an untouched anonymous visitor: no store call, no cookie, no Vary', async () => {
+      const site = await open()
+      const reply = await site.ask('/still')
+      expect([reply.setCookies, reply.headers.vary, reply.headers['cache-control']]).toEqual([
+        [],
+        undefined,
+        undefined,
+      ])
+      expect(site.store.calls).toEqual([])
+    })
+
+    test('R25: an anonymous visitor who is only looked at: no store call, no cookie', async () => {
+      const site = await open()
+      const reply = await site.ask('/read')
+      expect([reply.setCookies, reply.headers.vary]).toEqual([[], 'Cookie'])
+      expect(site.store.calls).toEqual([])
+    })
+
+    test('a session that is only read: one load, no write, no Set-Cookie', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      const reply = await ada.get('/read')
+      expect([reply.setCookies, reply.headers['cache-control']]).toEqual([[], undefined])
+      expect(site.store.calls).toEqual(['load'])
+    })
+
+    test('a value that is replaced by an equal one is no change', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      await ada.get('/set?a=1')
+      site.store.calls.length = 0
+      await ada.get('/set?a=1')
+      expect(site.store.calls).toEqual(['load'])
+    })
+
+    test('a change of a stored session: one load, one update, no Set-Cookie', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      expect((await ada.get('/set?a=1')).setCookies).toEqual([])
+      expect(site.store.calls).toEqual(['load', 'update'])
+    })
+
+    test('C3: a session that is only read is touched at most once per touchInterval', async () => {
+      vi.useFakeTimers({ toFake: ['Date'] })
+      try {
+        const start = Date.now()
+        const site = await open({}, { touchInterval: 60_000 })
+        const ada = await site.signedIn()
+        for (let seconds = 0; seconds <= 180; seconds += 20) {
+          vi.setSystemTime(start + seconds * 1000)
+          expect((await ada.get('/read')).setCookies).toEqual([])
+        }
+        expect(site.store.count('load')).toBe(10)
+        expect(site.store.count('update')).toBe(3)
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    test.each(Object.keys(looks))('R18: %s is a look at the session: Vary: Cookie', async how => {
+      const site = await open({
+        '/look': exchange => {
+          looks[how]?.(exchange)
+          exchange.send('looked')
+        },
+      })
+      expect((await site.ask('/look')).headers.vary).toBe('Cookie')
+      expect((await (await site.signedIn()).get('/look')).headers.vary).toBe('Cookie')
+    })
+
+    test.each([
+      ['Accept', 'Accept, Cookie'],
+      [['Accept', 'Origin'], 'Accept, Origin, Cookie'],
+      ['cookie', 'cookie'],
+      ['*', '*'],
+      ['', 'Cookie'],
+    ])('R18: Vary: %s becomes %s', async (given, expected) => {
+      const site = await open({
+        '/vary': ({ owner, header, send }) => {
+          header('Vary', given)
+          send(String(owner.session.isNew))
+        },
+      })
+      expect((await site.ask('/vary')).headers.vary).toBe(expected)
+    })
+
+    test('R18: a touch that prolongs the cookie says Vary and no-store, even if nobody looked', async () => {
+      vi.useFakeTimers({ toFake: ['Date'] })
+      try {
+        const site = await open({}, { persistent: true })
+        const ada = await site.signedIn()
+        vi.setSystemTime(Date.now() + 3_600_000)
+        const reply = await ada.get('/still')
+        expect(reply.setCookies.length).toBe(1)
+        expect([reply.headers.vary, reply.headers['cache-control']]).toEqual(['Cookie', 'no-store'])
+      } finally {
+        vi.useRealTimers()
+      }
+    })
+
+    test('R18: Set-Cookie comes with Cache-Control: no-store, unless the handler set its own', async () => {
+      const site = await open({
+        '/own': ({ owner, header, send }) => {
+          owner.session.a = 1
+          header('Cache-Control', 'private')
+          send('own')
+        },
+      })
+      expect((await site.ask('/set?a=1')).headers['cache-control']).toBe('no-store')
+      expect((await site.ask('/own')).headers['cache-control']).toBe('private')
+    })
+
+    test("a cookie of the handler's stays beside the session's", async () => {
+      const site = await open({
+        '/own': ({ owner, header, send }) => {
+          owner.session.a = 1
+          header('Set-Cookie', 'own=1')
+          send('own')
+        },
+      })
+      expect((await site.ask('/own')).setCookies).toEqual(['own=1', expect.stringMatching(/^sid=/)])
+    })
+
+    test('C7: a slow request that began before a sign-in does not touch the cookie', async () => {
+      const arrived = deferred()
+      const go = deferred()
+      const site = await open({
+        '/slow': async ({ owner, send }) => {
+          arrived.resolve()
+          await go.promise
+          send(String(owner.session.isNew))
+        },
+      })
+      const ada = site.visitor()
+      await ada.get('/set?a=1')
+      const slow = ada.copy().get('/slow')
+      await arrived.promise
+      await ada.get('/sign-in')
+      go.resolve()
+      expect((await slow).setCookies).toEqual([])
+    })
+  })
+}

@@ -1,0 +1,300 @@
+import { describe, expect, test } from 'vitest'
+import type { Exchange } from '../adapter.ts'
+import { deferred } from '../deferred.ts'
+import { change, countOne, type OpenSite } from '../site.ts'
+import { waysToAnswer } from './first-byte.ts'
+
+const storeTimeout = 200
+const down = 'ERR_SESSION_STORE_UNAVAILABLE'
+
+/** The two tests that take the time may be late for reasons that are not ours. */
+const busyMachine = { retry: 2 }
+
+/** What describes the handler's answer, and must not leave with another one. */
+const replaced = {
+  Location: '/next',
+  ETag: '"1"',
+  'Last-Modified': 'Thu, 01 Jan 1970 00:00:00 GMT',
+  'Cache-Control': 'public, max-age=3600',
+  'CDN-Cache-Control': 'max-age=3600',
+  Expires: 'Thu, 01 Jan 2099 00:00:00 GMT',
+  'Set-Cookie': 'own=1',
+  'Content-Disposition': 'attachment',
+  'Content-Language': 'tlh',
+}
+
+export function outage(open: OpenSite): void {
+  const failingAnswer = { answer: (error: unknown) => ({ status: statusOf(error), body: codeOf(error) }) }
+  const withHeaders = (exchange: Exchange, way: string) => {
+    for (const [name, value] of Object.entries(replaced)) exchange.header(name, value)
+    return waysToAnswer[way]?.(exchange)
+  }
+
+  describe('a store that is down', () => {
+    test(`C1: a failed load is a 503 ${down} without a cookie change`, async () => {
+      const site = await open({}, { errors: failingAnswer })
+      const ada = await site.signedIn()
+      site.store.fail('load')
+      for (const path of ['/read', '/set?a=1', '/sign-out', '/still']) {
+        const reply = await ada.get(path)
+        expect([reply.status, reply.body, reply.setCookies]).toEqual([503, down, []])
+      }
+      expect(site.store.count('create', 'update', 'destroy')).toBe(0)
+      site.store.heal()
+      expect((await ada.get('/read')).json()).toEqual({ userId: 'ada' })
+    })
+
+    test('C1: requests without a session cookie, or with a forged one, go on working', async () => {
+      const site = await open()
+      site.store.fail('load', 'create', 'update', 'destroy')
+      expect((await site.ask('/read')).status).toBe(200)
+      expect((await site.ask('/read', { headers: { cookie: 'sid=forged.forged' } })).status).toBe(200)
+    })
+
+    test.each(Object.keys(waysToAnswer))(
+      'C6: a failed commit is a 503, and nothing of the answer leaves: %s',
+      async way => {
+        const site = await open({ '/change': exchange => withHeaders(exchange, way) })
+        site.store.fail('create')
+        const reply = await site.ask('/change')
+        expect([reply.status, reply.statusMessage]).toEqual([503, 'Service Unavailable'])
+        expect(reply.body).not.toContain('page')
+        for (const [name, value] of Object.entries(replaced)) {
+          expect(String(reply.headers[name.toLowerCase()])).not.toContain(value)
+        }
+      },
+    )
+
+    test('C6: a handler that begins to write only after the commit failed harms nobody', async () => {
+      const ended = deferred()
+      const site = await open({
+        '/later': exchange => {
+          change(exchange)
+          const { res } = exchange.raw()
+          setTimeout(() => {
+            res.write('a whole ')
+            res.end('page', ended.resolve)
+          }, 20)
+        },
+      })
+      site.store.fail('create')
+      const reply = await site.ask('/later')
+      await ended.promise
+      expect([reply.status, reply.setCookies]).toEqual([503, []])
+      expect(reply.body).not.toContain('page')
+    })
+
+    test("C6: nor does the handler's status message, when it streams", async () => {
+      const site = await open({
+        '/stream': exchange => {
+          change(exchange)
+          const { res } = exchange.raw()
+          res.statusMessage = 'All is well'
+          res.write('a whole page')
+        },
+      })
+      site.store.fail('create')
+      const reply = await site.ask('/stream')
+      expect([reply.status, reply.statusMessage]).toEqual([503, 'Service Unavailable'])
+    })
+
+    test("C6: nor does it leave with an application's own error page", async () => {
+      const site = await open(
+        { '/change': exchange => withHeaders(exchange, 'redirect') },
+        { errors: failingAnswer },
+      )
+      site.store.fail('create')
+      const reply = await site.ask('/change')
+      expect([reply.status, reply.body]).toEqual([503, down])
+      for (const [name, value] of Object.entries(replaced)) {
+        expect(String(reply.headers[name.toLowerCase()])).not.toContain(value)
+      }
+    })
+
+    test('R18: the 503 of a failed commit says Vary: Cookie too', async () => {
+      const site = await open()
+      site.store.fail('create')
+      expect((await site.ask('/set?a=1')).headers.vary).toBe('Cookie')
+    })
+
+    test('C6: a handler that goes on streaming after a failed commit comes to its end', async () => {
+      const ended = deferred()
+      const site = await open({
+        '/stream': async exchange => {
+          change(exchange)
+          const { res } = exchange.raw()
+          const write = (text: string) => new Promise(done => res.write(text, done))
+          for (let times = 0; times < 10; times++) await write('secret part'.repeat(1000))
+          res.end(ended.resolve)
+        },
+      })
+      site.store.fail('create')
+      const reply = await site.ask('/stream')
+      expect(reply.status).toBe(503)
+      expect(reply.body).not.toContain('secret part')
+      await ended.promise
+    })
+
+    test('C6: a handler that waits for drain during a failed commit comes to its end', async () => {
+      const ended = deferred()
+      const site = await open({
+        '/stream': exchange => {
+          change(exchange)
+          const { res } = exchange.raw()
+          res.once('drain', ended.resolve)
+          res.write('x'.repeat(100_000))
+        },
+      })
+      site.store.fail('create')
+      expect((await site.ask('/stream')).status).toBe(503)
+      await ended.promise
+    })
+
+    test('C4: a sign-out that is not stored is a 503, and the session goes on', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      site.store.fail('destroy')
+      const reply = await ada.get('/sign-out')
+      expect([reply.status, reply.headers.location, reply.setCookies]).toEqual([503, undefined, []])
+      site.store.heal()
+      expect((await ada.get('/read')).json()).toEqual({ userId: 'ada' })
+    })
+
+    test('C6: a sign-in whose further change is not stored sends no cookie', async () => {
+      const site = await open({
+        '/enter': async ({ owner, send }) => {
+          await owner.session.regenerate({ userId: 'ada' })
+          owner.session.theme = 'dark'
+          send('welcome')
+        },
+      })
+      site.store.fail('update')
+      const reply = await site.ask('/enter')
+      expect([reply.status, reply.setCookies]).toEqual([503, []])
+    })
+
+    test('C5: a sign-in that breaks off after the old session ended signs out, never in', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      const before = ada.copy()
+      site.store.fail('create')
+      const reply = await ada.get('/sign-in')
+      expect([reply.status, reply.setCookies]).toEqual([503, []])
+      site.store.heal()
+      expect((await before.get('/read')).json()).toEqual({})
+    })
+
+    test.each([
+      ['load', '/read'],
+      ['update', '/set?a=1'],
+      ['update', '/count'],
+      ['update', '/sign-in'],
+      ['destroy', '/sign-out'],
+    ] as const)(
+      'I6: a %s that hangs is a 503 within storeTimeout + 100 ms: %s',
+      busyMachine,
+      async (call, path) => {
+        const site = await open({}, { storeTimeout })
+        const ada = await site.signedIn()
+        await ada.get('/still')
+        site.store.hang(call)
+        const begun = performance.now()
+        const reply = await ada.get(path)
+        expect(performance.now() - begun).toBeLessThan(storeTimeout + 100)
+        expect([reply.status, reply.setCookies]).toEqual([503, []])
+        site.store.heal()
+        expect((await ada.get('/read')).status).toBe(200)
+      },
+    )
+
+    test(
+      'I6: an update(fn) whose fn never ends is an error in time, and does not block the others',
+      busyMachine,
+      async () => {
+        const site = await open(
+          { '/stuck': ({ owner }) => owner.session.update(() => new Promise(() => undefined)) },
+          { storeTimeout },
+        )
+        const ada = await site.signedIn()
+        const begun = performance.now()
+        const stuck = await ada.get('/stuck')
+        expect(performance.now() - begun).toBeLessThan(storeTimeout + 100)
+        expect(stuck.status).toBeGreaterThanOrEqual(400)
+        expect((await ada.get('/count')).body).toBe('1')
+      },
+    )
+
+    test('I6: regenerate on a session that others change all the time is an answer in time', async () => {
+      const site = await open({}, { storeTimeout })
+      const ada = await site.signedIn()
+      const other = ada.copy()
+      let going = true
+      const restless = (async () => {
+        for (let n = 0; going; n++) await other.get(`/set?n=${n}`)
+      })()
+      site.store.delay('update', 20)
+      const reply = await ada.get('/sign-in')
+      expect([200, 409, 503]).toContain(reply.status)
+      going = false
+      await restless
+    })
+  })
+
+  describe('a session that ended meanwhile', () => {
+    const ending = async (handler: (exchange: Exchange) => unknown, options = {}) => {
+      const site = await open(
+        {
+          '/ended': async exchange => {
+            await other.get('/sign-out')
+            return handler(exchange)
+          },
+        },
+        { errors: failingAnswer, ...options },
+      )
+      const ada = await site.signedIn()
+      const other = ada.copy()
+      return { site, ada }
+    }
+
+    test.each(['a change', 'an update(fn)', 'an update(fn) that changes nothing'])(
+      'C2 C4: %s is a 409 ERR_SESSION_GONE without a cookie',
+      async how => {
+        const { site, ada } = await ending(async exchange => {
+          if (how === 'a change') change(exchange)
+          else await exchange.owner.session.update(how.endsWith('nothing') ? () => undefined : countOne)
+          exchange.send('stored')
+        })
+        const reply = await ada.get('/ended')
+        expect([reply.status, reply.body, reply.setCookies]).toEqual([409, 'ERR_SESSION_GONE', []])
+        expect(site.store.count('create')).toBe(0)
+      },
+    )
+
+    test('C4: a mere touch is dropped in silence', async () => {
+      const { site, ada } = await ending(({ owner, send }) => send(String(owner.session.userId)), {
+        touchInterval: 0,
+      })
+      await new Promise(done => setTimeout(done, 2))
+      const reply = await ada.get('/ended')
+      expect([reply.status, reply.body, reply.setCookies]).toEqual([200, 'ada', []])
+      expect(site.store.count('create')).toBe(0)
+    })
+
+    test('C4: signing out twice is no error', async () => {
+      const { ada } = await ending(async ({ owner, send }) => {
+        await owner.session.destroy()
+        send('bye')
+      })
+      expect((await ada.get('/ended')).status).toBe(200)
+      expect(ada.cookies.size).toBe(0)
+    })
+  })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error)
+}
+
+function statusOf(error: unknown): number {
+  return error instanceof Error && 'status' in error ? Number(error.status) : 500
+}

@@ -1,0 +1,155 @@
+import { describe, expect, test } from 'vitest'
+import { deferred } from '../deferred.ts'
+import type { OpenSite } from '../site.ts'
+
+export function signIn(open: OpenSite): void {
+  describe('sign-in and sign-out', () => {
+    test('C5 R3: sign-in gives a new id, the old cookie is dead at once, the data stay', async () => {
+      const site = await open()
+      const ada = site.visitor()
+      await ada.get('/set?basket=book')
+      const before = ada.copy()
+      await ada.get('/sign-in')
+      expect(ada.cookie).not.toBe(before.cookie)
+      expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
+      expect((await before.get('/read')).json()).toEqual({})
+    })
+
+    test('C5 R3: a request with the old cookie that is in flight during the sign-in can not revive it', async () => {
+      const arrived = deferred()
+      const go = deferred()
+      const site = await open({
+        '/slow': async ({ owner, send }) => {
+          owner.session.late = 'yes'
+          arrived.resolve()
+          await go.promise
+          send('slow')
+        },
+      })
+      const ada = site.visitor()
+      await ada.get('/set?basket=book')
+      const before = ada.copy()
+      const slow = before.get('/slow')
+      await arrived.promise
+      await ada.get('/sign-in')
+      go.resolve()
+      const reply = await slow
+      expect(reply.status).toBe(409)
+      expect(reply.setCookies).toEqual([])
+      expect((await before.get('/read')).json()).toEqual({})
+      expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
+    })
+
+    test('C4 R6: sign-out clears the cookie, and a replay of it is anonymous', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      const replay = ada.copy()
+      const reply = await ada.get('/sign-out')
+      expect(reply.status).toBe(302)
+      expect(reply.setCookies).toEqual([
+        expect.stringMatching(/^sid=; .*Max-Age=0; Expires=Thu, 01 Jan 1970/),
+      ])
+      expect(ada.cookies.size).toBe(0)
+      expect((await replay.get('/read')).json()).toEqual({})
+    })
+
+    test('C4: keys that are set after sign-out begin a new session, without anything of the old one', async () => {
+      const site = await open({
+        '/leave': async ({ owner, send }) => {
+          await owner.session.destroy()
+          owner.session.bye = 'ada'
+          send('bye')
+        },
+      })
+      const ada = await site.signedIn()
+      await ada.get('/set?basket=book')
+      const before = ada.copy()
+      await ada.get('/leave')
+      expect(ada.cookie).not.toBe(before.cookie)
+      expect((await ada.get('/read')).json()).toEqual({ bye: 'ada' })
+      expect((await before.get('/read')).json()).toEqual({})
+    })
+
+    test('signing in and out in one request leaves no cookie and no session', async () => {
+      const site = await open({
+        '/both': async ({ owner, send }) => {
+          await owner.session.regenerate({ userId: 'ada' })
+          await owner.session.destroy()
+          send('nobody')
+        },
+      })
+      expect((await site.ask('/both')).setCookies).toEqual([])
+      expect(site.events).toEqual(['create', 'destroy'])
+    })
+
+    test('C5: a sign-in over a session that ended elsewhere begins anew, with nothing of the old one', async () => {
+      const site = await open({
+        '/ended': async ({ owner, send }) => {
+          await other.get('/sign-out')
+          owner.session.now = 'here'
+          await owner.session.regenerate({ userId: 'eve' })
+          send('welcome')
+        },
+      })
+      const ada = await site.signedIn()
+      await ada.get('/set?basket=book')
+      const other = ada.copy()
+      expect((await ada.get('/ended')).status).toBe(200)
+      expect((await ada.get('/read')).json()).toEqual({ now: 'here', userId: 'eve' })
+    })
+
+    test('C5: regenerate without a sign-in over a session that ended elsewhere is a 409', async () => {
+      const site = await open({
+        '/ended': async ({ owner, send }) => {
+          await other.get('/sign-out')
+          await owner.session.regenerate()
+          send('welcome')
+        },
+      })
+      const ada = await site.signedIn()
+      const other = ada.copy()
+      const reply = await ada.get('/ended')
+      expect(reply.status).toBe(409)
+      expect(reply.setCookies).toEqual([])
+    })
+
+    test('session.id is what the cookie carries, and sign-in changes it', async () => {
+      const ids: unknown[] = []
+      const site = await open({
+        '/id': ({ owner, send }) => {
+          ids.push(owner.session.id)
+          send('')
+        },
+      })
+      const ada = site.visitor()
+      await ada.get('/id')
+      await ada.get('/set?a=1')
+      await ada.get('/id')
+      const first = ada.cookie
+      await ada.get('/sign-in')
+      await ada.get('/id')
+      expect(ids[0]).toBeUndefined()
+      expect(first).toMatch(new RegExp(`^${ids[1]}\\.`))
+      expect(ids[2]).not.toBe(ids[1])
+    })
+
+    test('session.userId can not be assigned, and regenerate refuses one that is no string', async () => {
+      const errors: unknown[] = []
+      const site = await open({
+        '/wrong': async ({ owner, send }) => {
+          const attempts = [
+            () => Reflect.set(owner.session, 'userId', 'eve'),
+            () => Reflect.apply(owner.session.regenerate, owner.session, [{ userId: 7 }]),
+            () => owner.session.regenerate({ userId: '' }),
+          ]
+          for (const attempt of attempts)
+            await new Promise(done => done(attempt())).catch(error => errors.push(error))
+          send(String(owner.session.userId))
+        },
+      })
+      const ada = await site.signedIn()
+      expect((await ada.get('/wrong')).body).toBe('ada')
+      expect(errors).toEqual([expect.any(TypeError), expect.any(TypeError), expect.any(TypeError)])
+    })
+  })
+}

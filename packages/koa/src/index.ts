@@ -1,0 +1,45 @@
+import type { Session, Sessions } from '@sojourn/core'
+import { attachSession, withdrawAnswer } from '@sojourn/core/http'
+import type { Middleware } from 'koa'
+
+declare module 'koa' {
+  interface ExtendableContext {
+    /** The session of this request. */
+    readonly session: Session
+  }
+}
+
+/**
+ * Koa middleware that gives each request its `ctx.session`. What the middleware below it changed is stored when
+ * they are done, or before the first byte if one writes to `ctx.res` itself.
+ *
+ * Errors are thrown to the middleware above with `status` and `code`: 503 `ERR_SESSION_STORE_UNAVAILABLE` if the
+ * store is down, 409 `ERR_SESSION_GONE` if the session ended while this request was changing it.
+ */
+export function session(sessions: Sessions): Middleware {
+  return async (ctx, next) => {
+    // Mounted twice, the outer one is in charge.
+    if (Object.hasOwn(ctx, 'session')) return next()
+    const request = attachSession(sessions, ctx, ctx.req, ctx.res, error => ctx.onerror(toError(error)))
+    await request.load()
+    try {
+      await next()
+    } catch (error) {
+      await request.commit()?.catch(failure => sessions.report(failure))
+      throw error
+    }
+    try {
+      await request.commit()
+    } catch (error) {
+      if (!ctx.headerSent) {
+        withdrawAnswer(ctx.res, error)
+        ctx.body = null
+      }
+      throw error
+    }
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

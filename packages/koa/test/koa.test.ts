@@ -1,0 +1,111 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
+import { openSessions } from '@sojourn/core'
+import { memoryStore } from '@sojourn/core/memory'
+import { session } from '@sojourn/koa'
+import Koa, { type Context } from 'koa'
+import { expect, onTestFinished, test } from 'vitest'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+async function newSessions() {
+  const secret = 'a secret of the tests, long enough for production'
+  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent })
+  onTestFinished(() => sessions.close())
+  return sessions
+}
+
+async function serve(app: Koa): Promise<string> {
+  app.silent = true
+  const server = createServer(app.callback()).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(async () => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const address = server.address()
+  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+}
+
+async function failing(answer: (ctx: Context) => void, above: Koa.Middleware = (_ctx, next) => next()) {
+  const sessions = await newSessions()
+  sessions.store.create = () => Promise.reject(new Error('down'))
+  const app = new Koa().use(above).use(session(sessions))
+  app.use(ctx => {
+    Object.assign(ctx.session, { a: 1 })
+    answer(ctx)
+  })
+  const reply = await fetch(await serve(app))
+  return { reply, text: await reply.text() }
+}
+
+test.each(['json', 'text', 'a stream', 'nothing'])(
+  'C6: a middleware above that swallows the error answers a bare 503, not the %s',
+  async kind => {
+    const body = {
+      json: { secret: 1 },
+      text: 'secret',
+      'a stream': Readable.from(['secret']),
+      nothing: null,
+    }[kind]
+    const { reply, text } = await failing(
+      ctx => {
+        ctx.body = body
+      },
+      async (_ctx, next) => {
+        await next().catch(() => undefined)
+      },
+    )
+    expect(reply.status).toBe(503)
+    expect(text).not.toContain('secret')
+  },
+)
+
+test('the middleware above sees the failed commit as an error of next()', async () => {
+  const { reply, text } = await failing(
+    ctx => {
+      ctx.body = 'stored'
+    },
+    async (ctx, next) => {
+      await next().catch((error: { status: number; code: string }) => {
+        ctx.status = error.status
+        ctx.body = error.code
+      })
+    },
+  )
+  expect([reply.status, text]).toEqual([503, 'ERR_SESSION_STORE_UNAVAILABLE'])
+})
+
+test('a stream as the body is sent once the session is stored', async () => {
+  const sessions = await newSessions()
+  const app = new Koa().use(session(sessions))
+  app.use(ctx => {
+    Object.assign(ctx.session, { a: 1 })
+    ctx.body = Readable.from(['a', 'b'])
+  })
+  const reply = await fetch(await serve(app))
+  expect([await reply.text(), reply.headers.getSetCookie().length]).toEqual(['ab', 1])
+})
+
+test('the application is told why, when a commit fails under a handler that streams by itself', async () => {
+  const sessions = await newSessions()
+  sessions.store.create = async () => {
+    await new Promise(done => setTimeout(done, 20))
+    throw new Error('down')
+  }
+  const app = new Koa().use(session(sessions))
+  const told: unknown[] = []
+  app.on('error', error => told.push(error))
+  app.use(ctx => {
+    Object.assign(ctx.session, { a: 1 })
+    ctx.respond = false
+    ctx.res.statusCode = 200
+    Readable.from(['secret']).pipe(ctx.res)
+  })
+  const reply = await fetch(await serve(app))
+  expect(reply.status).toBe(503)
+  expect(await reply.text()).not.toContain('secret')
+  for (const error of told) expect(error).toMatchObject({ code: 'ERR_SESSION_STORE_UNAVAILABLE' })
+  expect(told.length).toBeGreaterThan(0)
+})
