@@ -1,0 +1,1 @@
+export { commandFile } from './command-file.ts'

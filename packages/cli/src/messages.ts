@@ -1,0 +1,31 @@
+/** What a worker tells the primary. The key `sojourn` keeps these apart from what an application itself sends. */
+export type FromWorker =
+  /** Printed while starting; the primary shows once what all workers say. */
+  { readonly sojourn: 'said'; readonly to: 'stdout' | 'stderr'; readonly text: string } | Ready | Failed
+
+/** Logged while starting; the primary shows once what all workers say. */
+export interface Said {
+  readonly sojourn: 'said'
+  readonly to: 'stdout' | 'stderr'
+  readonly text: string
+}
+
+/** The worker listens. */
+export interface Ready {
+  readonly sojourn: 'ready'
+  /** Whether other processes see its sessions; absent if the module exports no `sessions`. */
+  readonly shared?: boolean
+}
+
+/** The worker can't start, and why. */
+export interface Failed {
+  readonly sojourn: 'failed'
+  readonly message: string
+}
+
+/** What the primary tells a worker: finish what runs, then end. */
+export const stopMessage = 'sojourn:stop'
+
+export function isFromWorker(message: unknown): message is FromWorker {
+  return typeof message === 'object' && message !== null && 'sojourn' in message
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Logger } from '@sojourn/core'
+import { Command } from 'commander'
+import { explain } from './explain.ts'
+import { serveCommand } from './serve-command.ts'
+
+const toStderr = (message: string) => void process.stderr.write(`${message}\n`)
+const log: Logger = {
+  info: message => void process.stdout.write(`${message}\n`),
+  warn: toStderr,
+  error: toStderr,
+}
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'))
+
+try {
+  await new Command('sojourn')
+    .description('Sessions that hold across many Node processes')
+    .version(version)
+    .showHelpAfterError('(sojourn serve --help tells more)')
+    .addCommand(serveCommand(log, process.env))
+    .parseAsync()
+} catch (error) {
+  log.error(explain(error))
+  process.exitCode = 1
+}

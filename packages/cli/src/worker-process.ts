@@ -1,0 +1,69 @@
+import cluster, { type Worker } from 'node:cluster'
+import { once } from 'node:events'
+import { type Failed, isFromWorker, type Ready, type Said, stopMessage } from './messages.ts'
+
+export interface Death {
+  /** For a sentence: `ended with code 1`. */
+  readonly how: string
+  /** Milliseconds for which it served. */
+  readonly served: number
+  /** It ended by itself, with nothing cut and everything closed. */
+  readonly clean: boolean
+}
+
+/** The primary's view of one worker. */
+export class WorkerProcess {
+  readonly started: Promise<Ready | Failed>
+  readonly ended: Promise<Death>
+  readonly #worker: Worker
+  #readyAt: number | undefined
+
+  /**
+   * Forks a worker with what `cluster.setupPrimary` set.
+   *
+   * @param hear gets what it logs while it starts
+   */
+  constructor(hear: (said: Said) => void) {
+    this.#worker = cluster.fork()
+    this.ended = this.#end()
+    const answered = new Promise<Ready | Failed>(resolve => {
+      this.#worker.on('message', (message: unknown) => {
+        if (!isFromWorker(message)) return
+        if (message.sojourn === 'said') return hear(message)
+        if (message.sojourn === 'ready') this.#readyAt = performance.now()
+        resolve(message)
+      })
+    })
+    const died = this.ended.then(
+      ({ how }): Failed => ({ sojourn: 'failed', message: `A worker ${how} while it started.` }),
+    )
+    this.started = Promise.race([answered, died])
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid
+  }
+
+  /** Lets it finish what runs. */
+  stop(): void {
+    if (this.#worker.isConnected()) this.#worker.send(stopMessage, () => undefined)
+  }
+
+  /** Ends it at once. */
+  kill(): void {
+    this.#worker.process.kill('SIGKILL')
+  }
+
+  async #end(): Promise<Death> {
+    const worker = this.#worker
+    const [how, clean] = await once(worker, 'exit').then(
+      ([code, signal]) =>
+        [signal ? `was ended by ${signal}` : `ended with code ${code}`, code === 0] as const,
+      (error: unknown) => [`could not be started (${error})`, false] as const,
+    )
+    const served = this.#readyAt === undefined ? 0 : performance.now() - this.#readyAt
+    // Its last words may still be on the way.
+    if (worker.isConnected()) await once(worker, 'disconnect')
+    return { how, served, clean }
+  }
+}

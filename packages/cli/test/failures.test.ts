@@ -1,0 +1,51 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { fetchText, fixture, Serving, serve } from './serving.ts'
+
+test.each([
+  ['broken-start.mjs', /the database has no tables/],
+  ['no-app.mjs', /exports nothing to serve/],
+  ['not-there.mjs', /Cannot find module .*not-there\.mjs/],
+  ['exits-at-start.mjs', /no settings file/],
+])('%s fails the start at once, with its message shown once', async (file, message) => {
+  const serving = serve(fixture(file), '--workers', '3')
+  expect(await serving.exit).toBe(1)
+  expect(serving.lines.filter(line => message.test(line))).toHaveLength(1)
+  expect(serving.output).not.toMatch(/Listening|Starting another/)
+})
+
+test('a crash loop ends with a message', async () => {
+  const serving = serve(fixture('crashes.mjs'), '--workers', '1')
+  const address = await serving.address()
+  while (serving.process.exitCode === null) {
+    await fetchText(address).catch(() => sleep(20))
+  }
+  expect(await serving.exit).toBe(1)
+  expect(serving.output).toMatch(/out of luck/)
+  expect(serving.lines.at(-1)).toMatch(/Worker \d+ ended with code 1, as 6 before it, .* Giving up/)
+})
+
+test('a port in use is named', async () => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const address = taken.address()
+  const port = typeof address === 'object' && address ? String(address.port) : ''
+  const serving = serve(fixture('listener.ts'), '--workers', '2', '--port', port)
+  expect(await serving.exit).toBe(1)
+  expect(serving.lines).toEqual([`Port ${port} is in use. Choose another with --port or PORT.`])
+  taken.close()
+})
+
+test.each([
+  [['--workers', '0'], {}, /--workers .* must be a whole number from 1 on/],
+  [[], { SOJOURN_WORKERS: 'many' }, /from env 'SOJOURN_WORKERS' is invalid/],
+  [[], { WEB_CONCURRENCY: '-1' }, /WEB_CONCURRENCY must be a whole number/],
+  [['--port', 'http'], {}, /--port .* whole number from 0 to 65535/],
+  [['--what'], {}, /unknown option '--what'/],
+])('%j %j is refused', async (args, env, message) => {
+  const serving = new Serving([fixture('listener.ts'), ...args], env)
+  expect(await serving.exit).toBe(1)
+  expect(serving.output).toMatch(message)
+})

@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'vitest'
+import { fetchText, fixture, Serving, serve } from './serving.ts'
+
+async function answer(address: string): Promise<{ pid: number; by: string }> {
+  return JSON.parse(await fetchText(`${address}/`))
+}
+
+describe('what is served', () => {
+  test.each([
+    ['express-app.cjs', 'express'],
+    ['koa-app.mjs', 'koa'],
+    ['listener.ts', 'listener'],
+    ['compiled-app.cjs', 'compiled'],
+  ])('%s', async (file, by) => {
+    const serving = serve(fixture(file), '--workers', '1')
+    expect(await answer(await serving.address())).toMatchObject({ by })
+  })
+
+  test('the application is the main module of its process', async () => {
+    const serving = serve(fixture('main-module.mjs'), '--workers', '1')
+    expect(JSON.parse(await fetchText(await serving.address()))).toEqual([fixture('main-module.mjs')])
+  })
+})
+
+describe('workers', () => {
+  test('as many processes answer as were asked for', async () => {
+    const serving = serve(fixture('listener.ts'), '--workers', '3')
+    const address = await serving.address()
+    const seen = new Set<number>()
+    while (seen.size < 3) seen.add((await answer(address)).pid)
+    expect([...seen].sort()).toEqual((await serving.pids()).sort())
+    expect(seen).not.toContain(serving.process.pid)
+  })
+
+  test('their number comes from SOJOURN_WORKERS, then from WEB_CONCURRENCY', async () => {
+    const both = new Serving([fixture('listener.ts')], { SOJOURN_WORKERS: '2', WEB_CONCURRENCY: '3' })
+    const one = new Serving([fixture('listener.ts')], { WEB_CONCURRENCY: '3' })
+    expect(await both.pids()).toHaveLength(2)
+    expect(await one.pids()).toHaveLength(3)
+  })
+
+  test('one that is killed is replaced, and the others go on meanwhile', async () => {
+    const serving = serve(fixture('listener.ts'), '--workers', '2')
+    const address = await serving.address()
+    const [victim = 0, other] = await serving.pids()
+    process.kill(victim, 'SIGKILL')
+    await serving.line(new RegExp(`^Worker ${victim} was ended by SIGKILL`))
+    expect((await answer(address)).pid).not.toBe(victim)
+    const [, replacement] = await serving.line(/^Worker (\d+) took its place/)
+    const seen = new Set<number>()
+    while (seen.size < 2) seen.add((await answer(address)).pid)
+    expect([...seen].sort()).toEqual([other, Number(replacement)].sort())
+  })
+
+  test('one that is told to end finishes, closes, and is replaced', async () => {
+    const serving = serve(fixture('slow.mjs'), '--workers', '1')
+    const address = await serving.address()
+    const [pid = 0] = await serving.pids()
+    const held = fetchText(address)
+    await serving.line(/^1 waiting/)
+    process.kill(pid, 'SIGTERM')
+    process.kill(pid, 'SIGUSR2')
+    expect(await held).toBe('last')
+    await serving.line(new RegExp(`^closed ${pid}$`))
+    await serving.line(/took its place/)
+  })
+
+  test('what all say while they start is shown once', async () => {
+    const serving = new Serving([fixture('lone-store.mjs'), '--workers', '3'], { SESSION_STORE: 'memory' })
+    await serving.address()
+    expect(serving.lines.filter(line => line.startsWith('Session storage initialized'))).toHaveLength(1)
+  })
+
+  test('a store that they do not share is warned of, if there are several', async () => {
+    const env = { SESSION_STORE: 'memory' }
+    const several = new Serving([fixture('lone-store.mjs'), '--workers', '2'], env)
+    const one = new Serving([fixture('lone-store.mjs'), '--workers', '1'], env)
+    await Promise.all([several.address(), one.address()])
+    expect(several.output).toMatch(/Each of the 2 workers keeps sessions of its own/)
+    expect(one.output).not.toMatch(/keeps sessions of its own/)
+  })
+})

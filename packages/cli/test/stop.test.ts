@@ -1,0 +1,94 @@
+import { once } from 'node:events'
+import { Agent, get } from 'node:http'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, test } from 'vitest'
+import { fetchText, fixture, type Serving, serve } from './serving.ts'
+
+const inFlight = 12
+
+async function start(): Promise<{ serving: Serving; address: string; port: number; worker: number }> {
+  const serving = serve(fixture('slow.mjs'), '--workers', '1')
+  const address = await serving.address()
+  const [worker = 0] = await serving.pids()
+  return { serving, address, port: Number(new URL(address).port), worker }
+}
+
+async function refused(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    const open = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    )
+    socket.destroy()
+    if (!open) return
+  }
+}
+
+describe('SIGTERM and SIGINT', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s: requests in flight are finished', async signal => {
+    const { serving, address, port, worker } = await start()
+    const agent = new Agent({ keepAlive: true })
+    const answers = Array.from({ length: inFlight }, async (_, index) => {
+      const [response] = await once(get(`${address}/${index % 2 ? 'streamed' : ''}`, { agent }), 'response')
+      return text(response)
+    })
+    await serving.line(new RegExp(`^${inFlight} waiting`))
+    serving.signal(signal)
+    await refused(port)
+    process.kill(worker, 'SIGUSR2')
+    const expected = Array.from({ length: inFlight }, (_, index) => (index % 2 ? 'first,last' : 'last'))
+    expect(await Promise.all(answers)).toEqual(expected)
+    expect(await serving.exit).toBe(0)
+    expect(serving.lines).toContain(`closed ${worker}`)
+  })
+
+  test('a request on a connection that was idle is answered, and the connection then closed', async () => {
+    const { serving, address } = await start()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const [first] = await once(get(`${address}/quick`, { agent }), 'response')
+    await text(first)
+    serving.signal('SIGTERM')
+    await refused(Number(new URL(address).port))
+    const request = get(`${address}/quick`, { agent })
+    const [second] = await once(request, 'response')
+    expect(request.reusedSocket).toBe(true)
+    expect(await text(second)).toBe('quick')
+    expect(second.headers.connection).toBe('close')
+    expect(await serving.exit).toBe(0)
+  })
+
+  test('connections without a request, as browsers open in advance, hold nothing up', async () => {
+    const { serving, address, port } = await start()
+    const silent = connect(port, '127.0.0.1')
+    await once(silent, 'connect')
+    await fetchText(`${address}/quick`)
+    serving.signal('SIGTERM')
+    await once(silent, 'close')
+    expect(await serving.exit).toBe(0)
+  })
+
+  test('a second one ends at once', async () => {
+    const { serving, address, port } = await start()
+    const held = fetchText(address).catch((error: Error) => error)
+    await serving.line(/^1 waiting/)
+    serving.signal('SIGTERM')
+    await refused(port)
+    while (serving.process.exitCode === null) {
+      serving.signal('SIGTERM')
+      await sleep(50)
+    }
+    expect(await serving.exit).toBe(143)
+    expect(await held).toBeInstanceOf(Error)
+  })
+
+  test('while the workers still start, it ends them', async () => {
+    const serving = serve(fixture('never-starts.mjs'), '--workers', '2')
+    await serving.line(/^loading/)
+    serving.signal('SIGTERM')
+    expect(await serving.exit).toBe(0)
+    expect(serving.output).not.toMatch(/Listening/)
+  })
+})
