@@ -1,0 +1,38 @@
+import type { IncomingMessage } from 'node:http'
+import type { Session } from '@sojourn/core'
+
+export type ServerName = 'Express' | 'Koa'
+
+/** Which process of which server answered a page. */
+export interface Stop {
+  readonly pid: number
+  readonly server: ServerName
+}
+
+declare module '@sojourn/core' {
+  interface SessionData {
+    note?: string
+    count?: number
+    theme?: 'light' | 'dark'
+    /** Who answered the last pages, the newest last. */
+    trail?: Stop[]
+  }
+}
+
+/** A request, whichever framework got it. */
+export interface Visit {
+  readonly server: ServerName
+  readonly method: string
+  readonly path: string
+  readonly session: Session
+  /** The name of the store. */
+  readonly store: string
+  readonly req: IncomingMessage
+}
+
+/** What the framework sends. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
