@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
+
+const command = join(dirname(fileURLToPath(import.meta.resolve('@sojourn/cli'))), 'sojourn.ts')
+const secret = 'a secret of the tests that has 32 bytes and more'
+
+export interface Reply {
+  readonly status: number
+  readonly cookie: string | undefined
+  readonly body: Record<string, unknown>
+}
+
+const started: Server[] = []
+afterAll(async () => {
+  await Promise.all(started.map(server => server.stop()))
+})
+
+/** An application of the fixtures, served by `sojourn serve` with four workers on a folder of its own. */
+export class Server {
+  readonly directory: string = mkdtempSync(join(tmpdir(), 'sojourn-acceptance-'))
+  readonly output: string[] = []
+  readonly #process: ChildProcess
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  /** No limit: as many connections as requests at a time. */
+  readonly #burstAgent = new Agent({ keepAlive: true })
+  #port = 0
+
+  constructor(app: string, env: NodeJS.ProcessEnv) {
+    const module = join(import.meta.dirname, 'fixtures', app)
+    const options = ['--workers', '4', '--port', '0', '--host', '127.0.0.1']
+    this.#process = spawn(
+      process.execPath,
+      ['--conditions=@sojourn/source', command, 'serve', module, ...options],
+      {
+        env: { PATH: process.env.PATH, SECRET_KEY: secret, SESSION_DIR: this.directory, ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    )
+    started.push(this)
+  }
+
+  async start(): Promise<this> {
+    const { stdout, stderr } = this.#process
+    if (stdout === null || stderr === null) throw new Error('no output')
+    createInterface({ input: stderr }).on('line', line => this.output.push(line))
+    const lines = createInterface({ input: stdout })
+    for await (const line of lines) {
+      this.output.push(line)
+      const port = /Listening on http:\/\/\S+:(\d+)/.exec(line)?.[1]
+      if (port !== undefined) {
+        this.#port = Number(port)
+        createInterface({ input: stdout }).on('line', more => this.output.push(more))
+        return this
+      }
+    }
+    throw new Error(`the server did not start:\n${this.output.join('\n')}`)
+  }
+
+  /** Over one of at most 64 connections, or as one of a burst over as many as it takes. */
+  async get(path: string, cookie?: string, burst = false): Promise<Reply> {
+    const request = get({
+      host: '127.0.0.1',
+      port: this.#port,
+      path,
+      agent: burst ? this.#burstAgent : this.#agent,
+      ...(cookie && { headers: { cookie } }),
+    })
+    const [response] = await once(request, 'response')
+    const body = await text(response)
+    const [setCookie] = response.headers['set-cookie'] ?? []
+    return {
+      status: response.statusCode,
+      cookie: setCookie?.split(';')[0],
+      body: response.headers['content-type']?.includes('json') ? JSON.parse(body) : { text: body },
+    }
+  }
+
+  async signIn(userId = 'ada'): Promise<string> {
+    const { cookie } = await this.get(`/sign-in?key=${userId}`)
+    if (cookie === undefined) throw new Error('no session cookie came')
+    return cookie
+  }
+
+  /** The sessions that are stored now. */
+  get stored(): number {
+    const files = readdirSync(this.directory, { recursive: true, withFileTypes: true })
+    return files.filter(file => file.isFile() && file.parentPath.includes('index-v5')).length
+  }
+
+  async stop(): Promise<void> {
+    this.#agent.destroy()
+    this.#burstAgent.destroy()
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      this.#process.kill('SIGTERM')
+      await once(this.#process, 'exit')
+    }
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+export function startServer(app: string, env: NodeJS.ProcessEnv = {}): Promise<Server> {
+  return new Server(app, env).start()
+}
