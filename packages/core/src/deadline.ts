@@ -34,6 +34,6 @@ function tooSlow(timeout: number): SessionError {
   return new SessionError(
     'ERR_SESSION_STORE_UNAVAILABLE',
     `The session store did not answer within ${timeout} ms (storeTimeout). Check that it is up and not overloaded.`,
-    { status: 503 },
+    { status: 503, reason: 'timeout' },
   )
 }

@@ -26,6 +26,8 @@ export type SessionErrorCode =
 export interface SessionErrorOptions {
   /** HTTP status for frameworks; 500 if absent. */
   readonly status?: number
+  /** For events: one stable word for why a store failed, such as `timeout` or `full`. */
+  readonly reason?: string | undefined
   readonly cause?: unknown
 }
 
@@ -34,6 +36,8 @@ export class SessionError extends Error {
   readonly code: SessionErrorCode
   /** HTTP status; Express and Koa answer with it. */
   readonly status: number
+  /** Why the store failed, in one stable word, where it says so. */
+  readonly reason: string | undefined
   /** Koa's and http-errors' word: may a client read the message? */
   readonly expose: boolean
 
@@ -42,6 +46,7 @@ export class SessionError extends Error {
     this.name = 'SessionError'
     this.code = code
     this.status = options.status ?? 500
+    this.reason = options.reason
     this.expose = this.status < 500
   }
 }

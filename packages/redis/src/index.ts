@@ -1,1 +1,2 @@
-export { openStore, type RedisConnection, type RedisStoreOptions, redisStore } from './redis-store.ts'
+export type { RedisConnection, RedisSentinelOptions, RedisTls } from './connection.ts'
+export { openStore, type RedisStoreOptions, redisStore } from './redis-store.ts'

@@ -1,9 +1,10 @@
 import type KeyvRedis from '@keyv/redis'
-import type { RedisClientConnectionType } from '@keyv/redis'
 import { type Applied, type AtomicAdapter, corrupt, type TextChange } from '@sojourn/keyv'
 import { applyChangeScript, applyChangeSha, argumentsOf } from './apply-change.ts'
+import type { Link } from './link.ts'
+import { replyCode } from './trouble.ts'
 
-/** What of a client, a cluster or a sentinel the scripts need. */
+/** What of a client or a cluster the atomic steps need. */
 interface ScriptClient {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
@@ -16,63 +17,57 @@ interface ScriptClient {
 
 /** KeyvRedis with the two atomic steps that Sojourn needs, each one command. */
 export class RedisAdapter implements AtomicAdapter {
-  readonly #keyv: KeyvRedis<string>
-  #connected: Promise<RedisClientConnectionType> | undefined
+  readonly #link: Link
 
-  constructor(keyv: KeyvRedis<string>) {
-    this.#keyv = keyv
+  constructor(link: Link) {
+    this.#link = link
   }
 
-  async get(key: string): Promise<unknown> {
-    await this.#client()
-    return this.#keyv.get(key)
+  get(key: string): Promise<unknown> {
+    return this.#link.run(redis => redis.get(key))
   }
 
-  async set(key: string, value: string, ttl?: number): Promise<unknown> {
-    await this.#client()
-    return this.#keyv.set(key, value, ttl)
+  set(key: string, value: string, ttl?: number): Promise<unknown> {
+    return this.#link.run(redis => redis.set(key, value, ttl))
   }
 
-  async delete(key: string): Promise<unknown> {
-    await this.#client()
-    return this.#keyv.delete(key)
+  delete(key: string): Promise<unknown> {
+    return this.#link.run(redis => redis.delete(key))
   }
 
-  async disconnect(): Promise<void> {
-    this.#connected = Promise.reject(new Error('the Redis store is closed'))
-    this.#connected.catch(() => undefined)
-    await this.#keyv.disconnect()
+  disconnect(): Promise<void> {
+    return this.#link.close()
   }
 
   async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
     const life = Math.ceil(expiresAt - Date.now())
     if (life <= 0) return true
-    const client = await this.#client()
-    return (
-      (await client.set(key, text, { condition: 'NX', expiration: { type: 'PX', value: life } })) !== null
-    )
+    const options = { condition: 'NX', expiration: { type: 'PX', value: life } } as const
+    return (await this.#link.run(redis => scriptsOf(redis).set(key, text, options))) !== null
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
-    const client = await this.#client()
     const options = { keys: [key], arguments: argumentsOf(change, Date.now()) }
-    const reply = await client.evalSha(applyChangeSha, options).catch((error: unknown) => {
-      // A restarted, flushed or promoted server does not have the script yet: this sends and keeps it.
-      if (startsWith(error, 'NOSCRIPT')) return client.eval(applyChangeScript, options)
-      throw startsWith(error, 'CORRUPT') ? corrupt() : error
-    })
-    return appliedFrom(reply)
+    return appliedFrom(await this.#link.run(redis => runScript(scriptsOf(redis), options)))
   }
+}
 
-  /** Waits for the first connection only; later ones are node-redis' own affair, and commands fail meanwhile. */
-  async #client(): Promise<ScriptClient> {
-    this.#connected ??= this.#keyv.getClient().catch((error: unknown) => {
-      this.#connected = undefined
-      throw error
-    })
-    const client: unknown = await this.#connected
-    return client as ScriptClient
+async function runScript(
+  client: ScriptClient,
+  options: { keys: string[]; arguments: string[] },
+): Promise<unknown> {
+  try {
+    return await client.evalSha(applyChangeSha, options)
+  } catch (error) {
+    // A restarted, flushed or promoted server does not have the script yet: this sends and keeps it.
+    if (replyCode(error) === 'NOSCRIPT') return client.eval(applyChangeScript, options)
+    throw replyCode(error) === 'CORRUPT' ? corrupt() : error
   }
+}
+
+/** All kinds of clients have these, though no type of node-redis says so. */
+function scriptsOf(redis: KeyvRedis<string>): ScriptClient {
+  return redis.client as unknown as ScriptClient
 }
 
 function appliedFrom(reply: unknown): Applied {
@@ -81,8 +76,4 @@ function appliedFrom(reply: unknown): Applied {
   if (status === 'conflict' && typeof detail === 'string') return { status, text: detail }
   if (status === 'written') return { status, version: Number(detail) }
   throw corrupt()
-}
-
-function startsWith(error: unknown, code: string): boolean {
-  return error instanceof Error && error.message.startsWith(code)
 }

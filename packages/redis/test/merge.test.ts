@@ -1,10 +1,11 @@
-import KeyvRedis from '@keyv/redis'
 import type { SessionChange } from '@sojourn/core'
 import { encodeChange, encodeRecord, RecordEditor } from '@sojourn/keyv'
+import { RedisServer } from '@sojourn/redis-servers'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Link } from '../src/link.ts'
 import { RedisAdapter } from '../src/redis-adapter.ts'
-import { RedisServer } from './redis-server.ts'
+import { serversOf } from '../src/servers.ts'
 
 const key = fc
   .oneof(fc.constantFrom('a', 'b', '1', '"', '\n', ':', '},', '\u2028', '', '{"version":9'), fc.string())
@@ -27,11 +28,15 @@ const change: fc.Arbitrary<SessionChange> = fc.record(
 
 describe('the merge in Redis', () => {
   let adapter: RedisAdapter
+  let server: RedisServer
   beforeAll(async () => {
-    const server = await RedisServer.start()
-    adapter = new RedisAdapter(new KeyvRedis<string>(server.url, { throwOnErrors: true }))
+    server = await RedisServer.start()
+    adapter = new RedisAdapter(new Link(serversOf(server.url, { timeout: 2000 }), 2000))
   })
-  afterAll(() => adapter.disconnect())
+  afterAll(async () => {
+    await adapter.disconnect()
+    await server.stop()
+  })
 
   it('gives, byte by byte, what the merge in JavaScript gives', async () => {
     let run = 0

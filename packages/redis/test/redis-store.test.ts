@@ -1,14 +1,14 @@
 import KeyvRedis from '@keyv/redis'
-import { testStore } from '@sojourn/conformance'
 import { openSessions, type SessionStore } from '@sojourn/core'
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { redisStore } from '../src/index.ts'
-import { freePort, RedisServer } from './redis-server.ts'
 
 let server: RedisServer
 beforeAll(async () => {
   server = await RedisServer.start()
 })
+afterAll(() => server.stop())
 
 const opened: SessionStore[] = []
 function open(...options: Parameters<typeof redisStore>): SessionStore {
@@ -23,8 +23,6 @@ const record = (data: Record<string, unknown> = {}) => ({
   createdAt: Date.now(),
   expiresAt: Date.now() + 60_000,
 })
-
-testStore({ describe, it }, 'redis', () => redisStore(server.url))
 
 describe('redisStore', () => {
   it('keeps a session as one readable JSON text under session:<id>, with an expiry of its own', async () => {
@@ -46,7 +44,7 @@ describe('redisStore', () => {
     await expect(store.load(token)).rejects.toThrow()
     await expect(store.update(token, { set: { a: 2 } })).rejects.toThrow()
     await expect(store.destroy(token)).rejects.toThrow()
-    await own.run('--appendonly', 'yes', '--appendfsync', 'always')
+    await own.run()
     await expect
       .poll(() => store.load(token).catch(() => null), { timeout: 5000 })
       .toMatchObject({ record: { data: { a: 1 } } })

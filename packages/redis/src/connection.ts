@@ -1,0 +1,175 @@
+import { readFileSync } from 'node:fs'
+import type {
+  createSentinel,
+  RedisClientConnectionType,
+  RedisClientOptions,
+  RedisClusterOptions,
+} from '@keyv/redis'
+import type { Environment } from '@sojourn/core'
+import { SessionError } from '@sojourn/core/store-kit'
+
+/** Options of a Sentinel set-up, as node-redis has them: `name` and `sentinelRootNodes`. */
+export type RedisSentinelOptions = Parameters<typeof createSentinel>[0]
+
+/**
+ * Where Redis is: a URL (`redis://`, `rediss://`), options of node-redis for one server, for a Cluster (`rootNodes`)
+ * or for Sentinel (`sentinelRootNodes`), or a client of your own, which then reconnects as you set it.
+ */
+export type RedisConnection =
+  | string
+  | RedisClientOptions
+  | RedisClusterOptions
+  | RedisSentinelOptions
+  | RedisClientConnectionType
+
+/** Certificates for `rediss://`, as `tls.connect` takes them: PEM texts, the server's name. */
+export interface RedisTls {
+  readonly ca?: string | Buffer
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+  readonly servername?: string
+  readonly rejectUnauthorized?: boolean
+}
+
+export function isClient(connection: RedisConnection): connection is RedisClientConnectionType {
+  return typeof connection === 'object' && 'connect' in connection && typeof connection.connect === 'function'
+}
+
+export function isClusterOptions(connection: object): connection is RedisClusterOptions {
+  return 'rootNodes' in connection
+}
+
+export function isSentinelOptions(connection: object): connection is RedisSentinelOptions {
+  return 'sentinelRootNodes' in connection
+}
+
+/**
+ * The connection that the environment names: `SESSION_REDIS_CLUSTER`, else `SESSION_REDIS_SENTINEL`, else
+ * `SESSION_REDIS_URL`, else `REDIS_URL`, else Redis on this machine.
+ *
+ * @throws SessionError ERR_SESSION_SETTING if it can't be understood
+ */
+export function connectionFrom(env: Environment): RedisConnection {
+  if (env.SESSION_REDIS_CLUSTER) return clusterFrom(env.SESSION_REDIS_CLUSTER)
+  if (env.SESSION_REDIS_SENTINEL) return sentinelFrom(env.SESSION_REDIS_SENTINEL, env)
+  return checkedUrl(env.SESSION_REDIS_URL || env.REDIS_URL || 'redis://127.0.0.1:6379')
+}
+
+/**
+ * Certificates from the files that `SESSION_REDIS_TLS_CA`, `_CERT` and `_KEY` name.
+ *
+ * @throws SessionError ERR_SESSION_SETTING if one can't be read
+ */
+export function tlsFrom(env: Environment): RedisTls | undefined {
+  const files = {
+    ca: env.SESSION_REDIS_TLS_CA,
+    cert: env.SESSION_REDIS_TLS_CERT,
+    key: env.SESSION_REDIS_TLS_KEY,
+  }
+  const given = Object.entries(files).filter(([, file]) => file)
+  if (given.length === 0) return undefined
+  return Object.fromEntries(given.map(([name, file = '']) => [name, readPem(name, file)]))
+}
+
+function readPem(name: string, file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (cause) {
+    throw bad(
+      `SESSION_REDIS_TLS_${name.toUpperCase()}`,
+      'must be the path of a PEM file that can be read',
+      cause,
+    )
+  }
+}
+
+/** `host:port,host:port`, URLs instead where a user, a password or TLS is needed, or options as JSON. */
+function clusterFrom(text: string): RedisClusterOptions {
+  const name = 'SESSION_REDIS_CLUSTER'
+  if (/^\s*\{/.test(text)) {
+    const options: unknown = parseJson(name, text)
+    if (isObject(options) && isClusterOptions(options)) return options
+    throw bad(name, 'as JSON must have rootNodes')
+  }
+  const urls = listOf(text).map(
+    each => new URL(checkedUrl(each.includes('://') ? each : `redis://${each}`, name)),
+  )
+  const [first] = urls
+  if (first === undefined) throw bad(name, 'must be a list such as host1:6379,host2:6379')
+  // The nodes that the cluster names later need the same user, password and TLS.
+  const { username, password, protocol } = first
+  return {
+    rootNodes: urls.map(({ href }) => ({ url: href })),
+    defaults: {
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' && { socket: { tls: true as const } }),
+    },
+  }
+}
+
+/**
+ * `name@host:port,host:port`, or options as JSON. User, password, database and TLS of the servers are those of
+ * `SESSION_REDIS_URL`, whose host does not count then.
+ */
+function sentinelFrom(text: string, env: Environment): RedisSentinelOptions {
+  const setting = 'SESSION_REDIS_SENTINEL'
+  if (/^\s*\{/.test(text)) {
+    const options: unknown = parseJson(setting, text)
+    if (isObject(options) && isSentinelOptions(options)) return options
+    throw bad(setting, 'as JSON must have name and sentinelRootNodes')
+  }
+  const [, name = '', nodes = ''] = /^\s*([^@,\s]+)@(.*)$/.exec(text) ?? []
+  const sentinelRootNodes = listOf(nodes).map(each => {
+    const { hostname, port } = new URL(checkedUrl(`redis://${each}`, setting))
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 26_379) }
+  })
+  if (sentinelRootNodes.length === 0) {
+    throw bad(
+      setting,
+      'must be the name of the master and its sentinels, such as mymaster@host1:26379,host2:26379',
+    )
+  }
+  const { username, password, protocol, pathname } = new URL(
+    checkedUrl(env.SESSION_REDIS_URL || 'redis://any'),
+  )
+  const database = pathname.slice(1)
+  return {
+    name,
+    sentinelRootNodes,
+    nodeClientOptions: {
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...(database !== '' && { database: Number(database) }),
+      ...(protocol === 'rediss:' && { socket: { tls: true as const } }),
+    },
+  }
+}
+
+function checkedUrl(url: string, setting = 'the Redis URL'): string {
+  if (URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol)) return url
+  throw bad(setting, 'must be like redis://user:password@host:6379, or rediss:// for TLS')
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map(each => each.trim())
+    .filter(each => each !== '')
+}
+
+function parseJson(setting: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw bad(setting, 'is not valid JSON')
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+function bad(setting: string, must: string, cause?: unknown): SessionError {
+  return new SessionError('ERR_SESSION_SETTING', `${setting} ${must}.`, { cause })
+}

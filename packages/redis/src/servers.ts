@@ -1,0 +1,207 @@
+import KeyvRedis, {
+  createClient,
+  createCluster,
+  type RedisClientConnectionType,
+  type RedisClientOptions,
+  type RedisClusterOptions,
+} from '@keyv/redis'
+import { settleWithin } from '@sojourn/core/store-kit'
+import {
+  isClient,
+  isClusterOptions,
+  isSentinelOptions,
+  type RedisConnection,
+  type RedisSentinelOptions,
+  type RedisTls,
+} from './connection.ts'
+
+/** A server, or several that act as one, to which connections can be opened. */
+export interface Servers {
+  /** For messages: hosts and ports, or what else it is; never a password. */
+  readonly at: string
+  /** Whether a connection that broke is to be replaced by a new one, and closed in the end. */
+  readonly ours: boolean
+  /** A new connection, ready for commands, as the servers are arranged now. Rejects in time. */
+  open(): Promise<KeyvRedis<string>>
+}
+
+interface Limits {
+  /** Milliseconds for connecting, and for an answer. */
+  readonly timeout: number
+  readonly tls?: RedisTls | undefined
+}
+
+/** What clients of all kinds have in common. */
+export interface Client {
+  readonly isOpen: boolean
+  connect(): Promise<unknown>
+  close(): Promise<unknown> | unknown
+  destroy(): unknown
+  on(event: 'error' | 'node-error', listener: (error: unknown) => void): unknown
+}
+
+export function serversOf(connection: RedisConnection, limits: Limits): Servers {
+  if (typeof connection === 'string') return oneServer({ url: connection }, limits)
+  if (isClient(connection)) return givenClient(connection, limits)
+  if (isClusterOptions(connection)) return cluster(connection, limits)
+  if (isSentinelOptions(connection)) return sentinel(connection, limits)
+  return oneServer(connection, limits)
+}
+
+function oneServer(options: RedisClientOptions, limits: Limits): Servers {
+  return {
+    at: `at ${addressOf(options)}`,
+    ours: true,
+    open: async () => keyv(await connected(createClient(withLimits(options, limits)), limits)),
+  }
+}
+
+/** Whoever made the client decides how it reconnects; one that was not open yet is opened here. */
+function givenClient(client: RedisClientConnectionType, limits: Limits): Servers {
+  const ours = !client.isOpen
+  return {
+    at: 'of the client that was given',
+    ours: false,
+    open: async () => keyv(ours ? await connected(client, limits) : client),
+  }
+}
+
+/**
+ * node-redis asks a cluster for its topology once, and again only when a node that lives says MOVED: after the death
+ * of a master nobody does. So a new client is made whenever one finds a node gone; connecting to each node only when
+ * it is needed, because the dead one is among them until its replica is promoted.
+ */
+function cluster(options: RedisClusterOptions, limits: Limits): Servers {
+  return {
+    at: `Cluster at ${options.rootNodes.map(addressOf).join(', ')}`,
+    ours: true,
+    open: async () => {
+      const defaults = withLimits(options.defaults ?? {}, limits)
+      const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
+      const client = createCluster({ ...options, rootNodes, defaults, minimizeConnections: true })
+      return keyv(await connected(client, limits))
+    },
+  }
+}
+
+/** docs/decisions/0007 says why this is not node-redis' own client for Sentinel. */
+function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
+  const { name, sentinelRootNodes, nodeAddressMap } = options
+  const nodes = [...sentinelRootNodes]
+  const asking = { ...limits, timeout: Math.ceil(limits.timeout / 4) }
+
+  /** The one that answers is asked first the next time. */
+  async function master(): Promise<{ host: string; port: number }> {
+    let failure: unknown
+    for (const node of [...nodes]) {
+      try {
+        const own = {
+          ...options.sentinelClientOptions,
+          socket: { ...options.sentinelClientOptions?.socket, ...node },
+        }
+        const client = await connected(createClient(withLimits(own, asking)), asking)
+        const asked = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name])
+        const answer: unknown = await settleWithin(asked, asking.timeout, tooLate).finally(() =>
+          discard(client),
+        )
+        if (!Array.isArray(answer)) throw new Error('the sentinel knows no master of that name')
+        nodes.sort((a, b) => Number(b === node) - Number(a === node))
+        return mapped(String(answer[0]), Number(answer[1]))
+      } catch (error) {
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  function mapped(host: string, port: number): { host: string; port: number } {
+    const address = `${host}:${port}`
+    const map = nodeAddressMap
+    return (typeof map === 'function' ? map(address) : map?.[address]) ?? { host, port }
+  }
+
+  return {
+    at: `master ${name} of the sentinels at ${sentinelRootNodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
+    ours: true,
+    open: async () => {
+      const own = {
+        ...options.nodeClientOptions,
+        socket: { ...options.nodeClientOptions?.socket, ...(await master()) },
+      }
+      const client = await connected(createClient(withLimits(own, limits)), limits)
+      // A sentinel may be the last to know: who was the master an instant ago says so itself.
+      const role: unknown = await settleWithin(client.sendCommand(['ROLE']), limits.timeout, tooLate).catch(
+        error => {
+          discard(client)
+          throw error
+        },
+      )
+      if (Array.isArray(role) && role[0] === 'master') return keyv(client)
+      discard(client)
+      throw new Error('READONLY the sentinels do not agree on the master yet')
+    },
+  }
+}
+
+/** Their defaults turn an outage into "no session", and a failed write into a success. */
+function keyv(client: RedisClientConnectionType): KeyvRedis<string> {
+  const redis = new KeyvRedis<string>(client, { throwOnErrors: true, throwOnConnectError: true })
+  // Every error also rejects the command that it belongs to.
+  redis.on('error', () => undefined)
+  return redis
+}
+
+/**
+ * No offline queue and no reconnecting behind our back: a command fails at once, and a command that was sent is never
+ * sent again. A connection on which nothing came for the time of two pings is dead.
+ */
+function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): RedisClientOptions {
+  const socket = { connectTimeout: timeout, socketTimeout: timeout, ...options.socket, ...tls }
+  return {
+    pingInterval: Math.ceil(timeout / 2),
+    ...options,
+    disableOfflineQueue: true,
+    socket: { ...socket, reconnectStrategy: false } as NonNullable<RedisClientOptions['socket']>,
+  }
+}
+
+/** For asking one of several where the others are: one that hangs must leave time for the next. */
+function withShortTime(options: RedisClientOptions, { timeout }: Limits): RedisClientOptions {
+  const short = Math.ceil(timeout / 4)
+  return { ...options, socket: { ...options.socket, connectTimeout: short, socketTimeout: short } }
+}
+
+/** The client, once it is connected; its own error if it can't be, which says more than that it took too long. */
+async function connected<C extends Client>(client: C, { timeout }: Limits): Promise<C> {
+  let seen: unknown
+  client.on('error', error => {
+    seen ??= error
+  })
+  try {
+    await settleWithin(client.connect(), timeout, tooLate)
+    return client
+  } catch (error) {
+    discard(client)
+    throw seen ?? error
+  }
+}
+
+/** Closes a client at once, whatever its state. */
+export function discard(client: Client): void {
+  try {
+    Promise.resolve(client.destroy()).catch(() => undefined)
+  } catch {
+    // It was closed already.
+  }
+}
+
+function addressOf({ url, socket }: RedisClientOptions): string {
+  if (url !== undefined) return new URL(url).host
+  if (socket !== undefined && 'path' in socket && socket.path) return socket.path
+  const { host = 'localhost', port = 6379 } = { ...socket } as { host?: string; port?: number }
+  return `${host}:${port}`
+}
+
+function tooLate(timeout: number): Error {
+  return Object.assign(new Error(`no answer within ${timeout} ms`), { code: 'ETIMEDOUT' })
+}

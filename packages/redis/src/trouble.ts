@@ -1,0 +1,76 @@
+import { SessionError } from '@sojourn/core/store-kit'
+
+/** Why Redis did not do what it was asked; stable, for events and operators. */
+export type RedisTrouble =
+  | 'unreachable'
+  | 'timeout'
+  | 'password'
+  | 'certificate'
+  | 'not-redis'
+  | 'loading'
+  | 'replica'
+  | 'full'
+  | 'refused'
+  | 'disconnected'
+
+const whatToDo: Readonly<Record<RedisTrouble, string>> = {
+  unreachable: 'nothing listens there, or the host is not known. Start Redis, or correct the address',
+  timeout:
+    'it does not answer in time. Check that it is up, not overloaded, and that no firewall is in between',
+  password: 'it refuses the user or the password, or wants one. Correct them in the URL',
+  certificate:
+    'the TLS connection fails: its certificate is not trusted, or it speaks no TLS. Name the CA with SESSION_REDIS_TLS_CA, or use redis:// instead of rediss://',
+  'not-redis': 'what answers there is not a Redis. Correct the address',
+  loading: 'it is still loading its data. Wait until it is done',
+  replica: 'it is a read-only replica. Connect to the master',
+  full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
+  refused: 'it refuses the command; the cause says why',
+  disconnected: 'the connection broke',
+}
+
+const certificateCodes =
+  /^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/
+const networkCodes =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ENOENT|EACCES)$/
+/** What a server answers before the text of an error: a code of its protocol. */
+const replies: Readonly<Record<string, RedisTrouble>> = {
+  WRONGPASS: 'password',
+  NOAUTH: 'password',
+  NOPERM: 'password',
+  LOADING: 'loading',
+  BUSY: 'timeout',
+  READONLY: 'replica',
+  MASTERDOWN: 'replica',
+  OOM: 'full',
+}
+
+/** The code at the beginning of an error that a server answered; `undefined` for an error of the connection. */
+export function replyCode(error: unknown): string | undefined {
+  return error instanceof Error ? /^([A-Z][A-Z0-9]+)(?: |$)/.exec(error.message)?.[1] : undefined
+}
+
+export function troubleOf(error: unknown): RedisTrouble {
+  if (error instanceof AggregateError && error.errors.length > 0) return troubleOf(error.errors[0])
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (certificateCodes.test(code)) return 'certificate'
+  if (networkCodes.test(code)) return 'unreachable'
+  if (code === 'ETIMEDOUT') return 'timeout'
+  const reply = replyCode(error)
+  // Before Redis 6, a missing or wrong password is a plain ERR.
+  if (reply === 'ERR' && error instanceof Error && /AUTH|password/.test(error.message)) return 'password'
+  if (reply !== undefined) return replies[reply] ?? 'refused'
+  if (error instanceof Error && error.message.startsWith('Unknown RESP type')) return 'not-redis'
+  return error instanceof Error && /Timeout/.test(error.constructor.name) ? 'timeout' : 'disconnected'
+}
+
+/**
+ * @param at host and port, never a password
+ * @param when what failed: `Redis at ...` did not do it
+ */
+export function redisUnavailable(trouble: RedisTrouble, at: string, cause?: unknown): SessionError {
+  return new SessionError('ERR_SESSION_STORE_UNAVAILABLE', `Redis ${at}: ${whatToDo[trouble]}.`, {
+    status: 503,
+    reason: trouble,
+    cause,
+  })
+}
