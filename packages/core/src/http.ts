@@ -10,6 +10,7 @@ import {
 } from './http-headers.ts'
 import type { SessionRequest } from './request.ts'
 import type { Sessions } from './sessions.ts'
+import type { StoreFailurePolicy } from './settings.ts'
 import { evicts } from './store.ts'
 
 export { withdrawAnswer } from './http-headers.ts'
@@ -31,6 +32,17 @@ interface HeldResponse extends ServerResponse {
 /** Bytes that may wait for the commit before `write` asks its caller to pause: that of Node's own streams. */
 const highWaterMark = 16 * 1024
 
+/** What users may say where they mount the middleware. */
+export interface MountOptions {
+  /** For what is mounted here, instead of the setting of this name. */
+  readonly onStoreFailure?: StoreFailurePolicy | undefined
+}
+
+export interface AttachOptions extends MountOptions {
+  /** Gets the error of a failed commit, to answer with it; nothing of the handler's answer has left. */
+  readonly fail: (error: unknown) => void
+}
+
 /**
  * Gives `target`, a framework's request or context, its `session`, and holds every byte of the response back until
  * the session is committed, whatever the handler does first: `end`, `write`, `writeHead`, `flushHeaders`, `pipe`. A
@@ -38,16 +50,15 @@ const highWaterMark = 16 * 1024
  *
  * The adapter still has to `load()` the session before it lets the handler run.
  *
- * @param fail gets the error of a failed commit, to answer with it; nothing of the handler's answer has left
  */
 export function attachSession(
   sessions: Sessions,
   target: object,
   req: IncomingMessage,
   res: ServerResponse,
-  fail: (error: unknown) => void,
+  { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
-  const request = sessions.begin(req.headers.cookie)
+  const request = sessions.begin(req.headers.cookie, onStoreFailure)
   Object.defineProperty(target, 'session', {
     configurable: true,
     get: () => request.session,
@@ -232,10 +243,11 @@ class ResponseGate {
   #open(): void {
     const res = this.#res
     this.#state = 'open'
-    const { looked, setCookie, failure } = this.#request
+    const { looked, setCookie, failure, isWithout } = this.#request
     if (res.headersSent) return
     if (failure !== undefined && res.statusCode < 400) withdrawAnswer(res, failure)
     if (looked || setCookie !== undefined) varyByCookie(res)
+    if (isWithout && !res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store')
     if (setCookie === undefined) return
     addCookie(res, setCookie)
     if (this.#sessions.settings.cookie.secure) warnPlainHttp(this.#sessions, this.#req)

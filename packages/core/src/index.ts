@@ -5,7 +5,14 @@ export type { SessionRequest } from './request.ts'
 export type { OpenStore, StoreContext } from './select-store.ts'
 export type { RegenerateOptions, Session, SessionCallback, SessionControls, SessionData } from './session.ts'
 export { openSessions, type Sessions } from './sessions.ts'
-export type { ConflictPolicy, Environment, Logger, SessionOptions, Settings } from './settings.ts'
+export type {
+  ConflictPolicy,
+  Environment,
+  Logger,
+  SessionOptions,
+  Settings,
+  StoreFailurePolicy,
+} from './settings.ts'
 export type {
   Conflict,
   Eviction,
@@ -19,3 +26,4 @@ export type {
   UserIndex,
   Written,
 } from './store.ts'
+export type { SessionEvents, StoreOperation } from './store-calls.ts'

@@ -1,19 +1,20 @@
 import { applyChange, type Data, difference, expectSeen, replaceData } from './change.ts'
 import { assertStorable, Content } from './content.ts'
 import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
-import { withDeadline } from './deadline.ts'
 import { isSessionError } from './errors.ts'
 import { type Flash, putMessages } from './flash.ts'
 import type { Signer } from './keys.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
-import type { Logger, Settings } from './settings.ts'
+import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { evicts, type Loaded, type SessionChange, type SessionRecord, type SessionStore } from './store.ts'
+import { isUnavailable, type StoreCalls } from './store-calls.ts'
 import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
 import { changedFirst, gone, inTime, lostEveryTime, type Updates } from './updates.ts'
 
 /** What all requests of one `Sessions` share. */
 export interface Engine {
   readonly store: SessionStore
+  readonly calls: StoreCalls
   readonly settings: Settings
   readonly signer: Signer
   readonly updates: Updates
@@ -40,7 +41,7 @@ export class SessionRequest {
   readonly #content: Content = new Content(this)
   #session: Session | undefined
 
-  #phase: 'begun' | 'open' | 'committed' | 'failed' = 'begun'
+  #phase: 'begun' | 'open' | 'without' | 'committed' | 'failed' = 'begun'
   /** `null` for a session that is not stored. */
   #stored: Stored | null = null
   /** The JSON text of the content as loaded or last written. */
@@ -57,9 +58,13 @@ export class SessionRequest {
   readonly #failures = new Map<string, unknown>()
   #committing: Promise<void> | undefined
   #failure: unknown
+  readonly #onStoreFailure: StoreFailurePolicy
+  /** Why this request goes on without its session, if it does. */
+  #missing: unknown
 
-  constructor(engine: Engine, cookieHeader: string | undefined) {
+  constructor(engine: Engine, cookieHeader: string | undefined, onStoreFailure: StoreFailurePolicy) {
     this.#engine = engine
+    this.#onStoreFailure = onStoreFailure
     this.#sent = verifiedTokens(engine, cookieHeader)
   }
 
@@ -76,7 +81,7 @@ export class SessionRequest {
     try {
       for (const { token, rotated } of this.#sent) {
         this.#hold(token)
-        const loaded = await this.#ask(this.#engine.store.load(token))
+        const loaded = await this.#engine.calls.load(token)
         if (loaded !== null && !this.#outlived(loaded.record)) {
           this.#adopt(token, loaded)
           this.#rotated = rotated
@@ -85,9 +90,11 @@ export class SessionRequest {
         this.release()
       }
     } catch (error) {
-      throw this.#fail(error, 'begun')
+      if (!this.#toleratesLossOf(error)) throw this.#fail(error, 'begun')
+      this.release()
+      this.#missing = error
     }
-    this.#phase = 'open'
+    this.#phase = this.#missing === undefined ? 'open' : 'without'
   }
 
   #hold(token: string): void {
@@ -159,8 +166,20 @@ export class SessionRequest {
     return this.#phase === 'open'
   }
 
-  /** @throws SessionError ERR_SESSION_COMMITTED once the response has begun */
+  /**
+   * True if the store is down and the request is served nevertheless, as `onStoreFailure: 'anonymous'` asks for: with
+   * an empty session that can't be changed.
+   */
+  get isWithout(): boolean {
+    return this.#phase === 'without'
+  }
+
+  /**
+   * @throws SessionError ERR_SESSION_COMMITTED once the response has begun, and ERR_SESSION_STORE_UNAVAILABLE if the
+   * request is served without its session
+   */
   assertOpen(): void {
+    if (this.isWithout) throw this.#missing
     if (!this.isOpen) throw alreadyCommitted()
   }
 
@@ -221,12 +240,12 @@ export class SessionRequest {
 
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
   async #endStored(token: string, signsIn: boolean): Promise<void> {
-    const { store, settings } = this.#engine
+    const { calls, settings } = this.#engine
     const deadline = currentTime() + settings.storeTimeout
-    let stands = this.#known() ?? (await this.#ask(store.load(token)))
+    let stands = this.#known() ?? (await calls.load(token))
     while (stands !== null) {
       const change = { expiresAt: 0, expectedVersion: stands.version }
-      const outcome = await this.#ask(store.update(token, change))
+      const outcome = await calls.update(token, change)
       if (outcome.status === 'written') break
       stands = outcome.status === 'gone' ? null : outcome.current
       if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
@@ -239,8 +258,8 @@ export class SessionRequest {
   }
 
   async #destroy(): Promise<void> {
-    const { store, settings } = this.#engine
-    if (this.#stored !== null) await this.#ask(store.destroy(this.#stored.token))
+    const { calls, settings } = this.#engine
+    if (this.#stored !== null) await calls.destroy(this.#stored.token)
     this.#stored = null
     this.#seen = '{}'
     this.#content.replace({})
@@ -327,8 +346,12 @@ export class SessionRequest {
     const next = this.#nextExpiry(this.#stored)
     if (change === null && next === undefined) return
     const text = JSON.stringify(data)
-    const full = { ...change, ...(next !== undefined && { expiresAt: next }) }
-    const outcome = await this.#ask(this.#engine.store.update(token, this.#guarded(full)))
+    const full = this.#guarded({ ...change, ...(next !== undefined && { expiresAt: next }) })
+    const outcome = await this.#engine.calls.update(token, full).catch((error: unknown) => {
+      if (change === null && this.#toleratesLossOf(error)) return null
+      throw error
+    })
+    if (outcome === null) return
     if (outcome.status === 'written') {
       this.#acknowledge(outcome.token, undefined, next ?? expiresAt, text)
     } else if (change !== null) {
@@ -341,13 +364,13 @@ export class SessionRequest {
   }
 
   async #create(data: Data): Promise<void> {
-    const { store, settings } = this.#engine
+    const { calls, settings } = this.#engine
     const now = currentTime()
     const createdAt = this.#createdAt ?? now
     const expiresAt = expiryOf(createdAt, now, settings)
     const text = JSON.stringify(data)
     const record = { ...this.#owner(), data, createdAt, expiresAt }
-    const { token, version } = await this.#ask(store.create(record))
+    const { token, version } = await calls.create(record)
     this.#createdAt = createdAt
     this.#acknowledge(token, version, expiresAt, text)
   }
@@ -411,8 +434,9 @@ export class SessionRequest {
     return touchIsDue(expiresAt, next, settings) ? next : undefined
   }
 
-  #ask<T>(answer: Promise<T>): Promise<T> {
-    return withDeadline(answer, this.#engine.settings.storeTimeout)
+  /** A page that may be served without its session may also be served without the session's touch. */
+  #toleratesLossOf(error: unknown): boolean {
+    return this.#onStoreFailure === 'anonymous' && isUnavailable(error)
   }
 
   #fail(error: unknown, phase: 'begun' | 'failed'): unknown {

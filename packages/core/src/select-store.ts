@@ -6,6 +6,7 @@ import { SessionError } from './errors.ts'
 import { openStore as openMemoryStore } from './memory.ts'
 import type { Environment, Logger, SessionOptions, Settings } from './settings.ts'
 import type { SessionStore } from './store.ts'
+import { isUnavailable } from './store-calls.ts'
 
 /** What a store package's `openStore` gets. */
 export interface StoreContext {
@@ -32,11 +33,14 @@ const ownStores: Readonly<Record<string, string>> = {
   cookie: '@sojourn/cookie',
 }
 
+/** Any of them means Redis; the first that is set counts. */
+const redisVariables = ['SESSION_REDIS_CLUSTER', 'SESSION_REDIS_SENTINEL', 'SESSION_REDIS_URL', 'REDIS_URL']
+
 /** Which store: what was asked for, else Redis if its URL is set, else files, but signed cookies under test. */
 export function chooseStore(asked: string | undefined, env: Environment): Choice {
   if (asked) return { name: asked, reason: 'the store option' }
   if (env.SESSION_STORE) return { name: env.SESSION_STORE, reason: 'SESSION_STORE' }
-  for (const variable of ['SESSION_REDIS_URL', 'REDIS_URL']) {
+  for (const variable of redisVariables) {
     if (env[variable]) return { name: 'redis', reason: `${variable} is set` }
   }
   const runner = testRunner(env)
@@ -59,7 +63,7 @@ export async function selectStore(options: SessionOptions, context: StoreContext
   } catch (error) {
     if (name !== 'redis' || fallback === undefined || !isUnavailable(error)) throw error
     logger.warn(
-      'Redis is unreachable, so sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own: users will be signed out when another one answers.',
+      `${error.message} So sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own: users will be signed out when another one answers.`,
     )
     return announce(await open(fallback, context), 'SESSION_FALLBACK', context)
   }
@@ -109,7 +113,7 @@ async function announce(
   { logger, settings }: StoreContext,
 ): Promise<SessionStore> {
   const { location, warnings } = await withDeadline(store.health(), settings.storeTimeout)
-  const where = location === undefined ? '' : ` in ${location}`
+  const where = location === undefined ? '' : ` ${location}, verified`
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)
   return store
@@ -122,8 +126,4 @@ function testRunner(env: Environment): string | null {
   if (env.NODE_TEST_CONTEXT) return 'node:test'
   if (/[\\/]_?mocha(\.[cm]?js)?$/.test(process.argv[1] ?? '')) return 'Mocha'
   return null
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ERR_SESSION_STORE_UNAVAILABLE'
 }

@@ -3,8 +3,9 @@ import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
 import { resolveSecrets } from './secrets.ts'
 import { selectStore } from './select-store.ts'
-import { resolveSettings, type SessionOptions, type Settings } from './settings.ts'
+import { resolveSettings, type SessionOptions, type Settings, type StoreFailurePolicy } from './settings.ts'
 import type { SessionStore, StoreHealth } from './store.ts'
+import { isUnavailable, StoreCalls } from './store-calls.ts'
 import { currentTime } from './timeouts.ts'
 import { Updates } from './updates.ts'
 
@@ -26,8 +27,11 @@ export class Sessions {
   }
 
   /** For framework adapters: the session's way through one request. */
-  begin(cookieHeader: string | undefined): SessionRequest {
-    return new SessionRequest(this.#engine, cookieHeader)
+  begin(
+    cookieHeader: string | undefined,
+    onStoreFailure: StoreFailurePolicy = this.settings.onStoreFailure,
+  ): SessionRequest {
+    return new SessionRequest(this.#engine, cookieHeader, onStoreFailure)
   }
 
   /** For framework adapters: says what can't be said to a client. */
@@ -42,9 +46,16 @@ export class Sessions {
     this.#engine.logger.error(`Session commit failed (${code}): ${message}`)
   }
 
-  /** @throws SessionError ERR_SESSION_STORE_UNAVAILABLE if the store does not answer within `storeTimeout` */
-  health(): Promise<StoreHealth> {
-    return withDeadline(this.store.health(), this.settings.storeTimeout)
+  /** How the store is, within `storeTimeout`. If it is down, that is the answer (`reachable: false`), not an error. */
+  async health(): Promise<StoreHealth> {
+    const begun = performance.now()
+    try {
+      return await withDeadline(this.store.health(), this.settings.storeTimeout)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+      const latency = performance.now() - begun
+      return { store: this.store.name, reachable: false, latency, warnings: [error.message] }
+    }
   }
 
   /** Frees what the store holds: connections, timers, files. */
@@ -67,13 +78,7 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
     keyring.derive(`${purpose}:${settings.keyPrefix}:${settings.cookie.name}`)
   const store = await selectStore(options, { settings, env, logger, deriveKeys })
   const signer = new Signer(deriveKeys(`token:${store.name}`))
-  const within = <T>(answer: Promise<T>) => withDeadline(answer, settings.storeTimeout)
-  const updates = new Updates(
-    {
-      load: token => within(store.load(token)),
-      update: (token, change) => within(store.update(token, change)),
-    },
-    currentTime,
-  )
-  return new Sessions({ store, settings, signer, updates, logger })
+  const calls = new StoreCalls(store, settings.storeTimeout)
+  const updates = new Updates(calls, currentTime)
+  return new Sessions({ store, calls, settings, signer, updates, logger })
 }

@@ -15,6 +15,12 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** What a key that two requests changed at once does: the last commit wins, or the later one gets a 409. */
 export type ConflictPolicy = 'last-wins' | 'reject'
 
+/**
+ * What a request gets whose session can't be loaded because the store is down: a 503, or to be served without a
+ * session, read-only: it looks like a visitor's, changes are refused, and no cookie is set or cleared.
+ */
+export type StoreFailurePolicy = 'error' | 'anonymous'
+
 /** All options of `openSessions`; each has the default that README's table gives. Durations are milliseconds. */
 export interface SessionOptions {
   /** A store, or the name of one: `redis`, `filesystem`, `cookie`, `memory`, or a package with `openStore`. */
@@ -34,6 +40,7 @@ export interface SessionOptions {
   readonly keyPrefix?: string
   readonly cookie?: CookieOptions
   readonly conflict?: ConflictPolicy
+  readonly onStoreFailure?: StoreFailurePolicy
   /** Filesystem: most sessions before cleanup; 0 is no limit. */
   readonly threshold?: number
   /** Filesystem: the folder. */
@@ -56,6 +63,7 @@ export interface Settings {
   readonly keyPrefix: string
   readonly cookie: CookieSettings
   readonly conflict: ConflictPolicy
+  readonly onStoreFailure: StoreFailurePolicy
   readonly threshold: number
   readonly directory: string | undefined
 }
@@ -76,6 +84,9 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
   const conflict = options.conflict ?? 'last-wins'
   if (conflict !== 'last-wins' && conflict !== 'reject')
     throw badSetting('conflict', "'last-wins' or 'reject'")
+  const onStoreFailure = options.onStoreFailure ?? 'error'
+  if (onStoreFailure !== 'error' && onStoreFailure !== 'anonymous')
+    throw badSetting('onStoreFailure', "'error' or 'anonymous'")
   const settings = {
     production,
     persistent,
@@ -86,6 +97,7 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
     keyPrefix: options.keyPrefix ?? 'session:',
     cookie: cookieSettings(options.cookie ?? {}, production),
     conflict,
+    onStoreFailure,
     threshold,
     directory: options.directory ?? (env.SESSION_DIR || undefined),
   }

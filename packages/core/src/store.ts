@@ -75,7 +75,10 @@ export interface StoreHealth {
   readonly latency: number
   /** What endangers sessions here, one sentence each; empty when all is well. */
   readonly warnings: readonly string[]
-  /** Where the sessions are, if that is worth a word at start: a folder, never an address with a password. */
+  /**
+   * Where the sessions are, as the end of a sentence, if that is worth a word at start: `in /srv/sessions`, `at
+   * host:6379`. Never with a password.
+   */
   readonly location?: string
 }
 

@@ -13,6 +13,7 @@ describe('resolveSettings', () => {
       keyPrefix: 'session:',
       cookie: { name: 'sid', secure: false, attributes: '; Path=/; HttpOnly; SameSite=Lax' },
       conflict: 'last-wins',
+      onStoreFailure: 'error',
       threshold: 1000,
       directory: undefined,
     })

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session, Sessions } from '@sojourn/core'
-import { attachSession } from '@sojourn/core/http'
+import { attachSession, type MountOptions } from '@sojourn/core/http'
 
 declare global {
   // Express' own place for what middleware adds to a request.
@@ -28,11 +28,11 @@ export type SessionMiddleware = (
  * Errors go to Express' error handlers with `status` and `code`: 503 `ERR_SESSION_STORE_UNAVAILABLE` if the store
  * is down, 409 `ERR_SESSION_GONE` if the session ended while this request was changing it.
  */
-export function session(sessions: Sessions): SessionMiddleware {
+export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {}): SessionMiddleware {
   return (req, res, next) => {
     // Mounted twice, the outer one is in charge.
     if (Object.hasOwn(req, 'session')) return next()
-    const request = attachSession(sessions, req, req, res, next)
+    const request = attachSession(sessions, req, req, res, { fail: next, onStoreFailure })
     Object.defineProperty(req, 'sessionID', { get: () => request.session.id, configurable: true })
     const loading = request.load()
     if (loading === undefined) next()

@@ -4,9 +4,9 @@ import express, { type NextFunction, type Request, type Response } from 'express
 
 httpConformance({
   name: 'Express',
-  serve(sessions, routes, { mounted, errors }) {
+  serve(sessions, routes, { mounted, mount, errors }) {
     const app = express()
-    for (let times = 0; times < mounted; times++) app.use(session(sessions))
+    for (let times = 0; times < mounted; times++) app.use(session(sessions, mount))
     for (const [path, handler] of Object.entries(routes)) {
       app.all(path, (req, res) => handler(exchange(req, res)))
     }

@@ -105,8 +105,8 @@ class FilesystemStore extends KeyvStore implements Eviction {
   override async health(): Promise<StoreHealth> {
     const start = performance.now()
     const cleanup = await this.open()
-    const location = this.#adapter.opts.directory
-    const { bavail, blocks, ffree, files } = await statfs(location)
+    const { directory } = this.#adapter.opts
+    const { bavail, blocks, ffree, files } = await statfs(directory)
     const latency = performance.now() - start
     const warnings: string[] = []
     if (bavail < blocks * scarce) warnings.push('the disk is almost full: new sessions will be refused')
@@ -115,7 +115,7 @@ class FilesystemStore extends KeyvStore implements Eviction {
     if (this.#threshold > 0 && cleanup.count >= this.#threshold) {
       warnings.push('the threshold is reached: live sessions are being ended')
     }
-    return { store: this.name, reachable: true, latency, warnings, location }
+    return { store: this.name, reachable: true, latency, warnings, location: `in ${directory}` }
   }
 
   override async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Session, Sessions } from '@sojourn/core'
+import type { MountOptions } from '@sojourn/core/http'
 
 declare module '@sojourn/core' {
   /** The scenarios keep all sorts of things. */
@@ -36,12 +37,12 @@ export interface SiteErrors {
 export interface Adapter {
   readonly name: string
   /**
-   * An application that has the session middleware mounted `mounted` times, then the routes. Without `errors` it has
+   * An application that has the session middleware mounted `mounted` times, as `mount` says, then the routes. Without `errors` it has
    * no error handler of its own.
    */
   serve(
     sessions: Sessions,
     routes: Routes,
-    options: { readonly mounted: number; readonly errors?: SiteErrors },
+    options: { readonly mounted: number; readonly mount: MountOptions; readonly errors?: SiteErrors },
   ): RequestListener
 }

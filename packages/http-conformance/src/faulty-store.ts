@@ -39,7 +39,11 @@ export class FaultyStore implements SessionStore {
   }
 
   fail(...calls: Call[]): void {
-    for (const call of calls) this.#faults.set(call, () => Promise.reject(new Error('ECONNREFUSED, or so')))
+    this.failWith(new Error('ECONNREFUSED, or so'), ...calls)
+  }
+
+  failWith(error: Error, ...calls: Call[]): void {
+    for (const call of calls) this.#faults.set(call, () => Promise.reject(error))
   }
 
   hang(...calls: Call[]): void {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { openSessions, type SessionOptions, type Sessions } from '@sojourn/core'
+import type { MountOptions } from '@sojourn/core/http'
 import { onTestFinished } from 'vitest'
 import type { Adapter, Exchange, Routes, SiteErrors } from './adapter.ts'
 import { type Asking, ask, type Reply, Visitor } from './client.ts'
@@ -8,6 +9,7 @@ import { FaultyStore } from './faulty-store.ts'
 
 export interface SiteOptions extends SessionOptions {
   readonly mounted?: number
+  readonly mount?: MountOptions
   readonly errors?: SiteErrors
   /** Instead of a store of its own. */
   readonly sharedStore?: FaultyStore
@@ -60,7 +62,7 @@ export function countOne(data: Record<string, unknown>): number {
 }
 
 export function siteOpener(adapter: Adapter): OpenSite {
-  return async (routes = {}, { mounted = 1, errors, sharedStore, ...options } = {}) => {
+  return async (routes = {}, { mounted = 1, mount = {}, errors, sharedStore, ...options } = {}) => {
     const events: string[] = []
     const log: string[] = []
     const note = (message: string) => log.push(message)
@@ -68,7 +70,7 @@ export function siteOpener(adapter: Adapter): OpenSite {
     const logger = { info: note, warn: note, error: note }
     const sessions = await openSessions({ store, secret, logger, env: {}, ...options })
     const server = createServer(
-      adapter.serve(sessions, { ...usualRoutes, ...routes }, { mounted, ...(errors && { errors }) }),
+      adapter.serve(sessions, { ...usualRoutes, ...routes }, { mounted, mount, ...(errors && { errors }) }),
     )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')

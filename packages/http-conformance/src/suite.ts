@@ -14,11 +14,12 @@ import { privacy } from './scenarios/privacy.ts'
 import { signIn } from './scenarios/sign-in.ts'
 import { timeouts } from './scenarios/timeouts.ts'
 import { values } from './scenarios/values.ts'
+import { withoutStore } from './scenarios/without-store.ts'
 import { siteOpener } from './site.ts'
 
 const scenarios = [
   ...[signIn, calls, firstByte, headers, errors, aborts, parallel, committed],
-  ...[cost, timeouts, outage, cookies, values, privacy],
+  ...[cost, timeouts, outage, withoutStore, cookies, values, privacy],
 ]
 
 /**

@@ -1,5 +1,5 @@
 import type { Session, Sessions } from '@sojourn/core'
-import { attachSession, withdrawAnswer } from '@sojourn/core/http'
+import { attachSession, type MountOptions, withdrawAnswer } from '@sojourn/core/http'
 import type { Middleware } from 'koa'
 
 declare module 'koa' {
@@ -16,11 +16,12 @@ declare module 'koa' {
  * Errors are thrown to the middleware above with `status` and `code`: 503 `ERR_SESSION_STORE_UNAVAILABLE` if the
  * store is down, 409 `ERR_SESSION_GONE` if the session ended while this request was changing it.
  */
-export function session(sessions: Sessions): Middleware {
+export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {}): Middleware {
   return async (ctx, next) => {
     // Mounted twice, the outer one is in charge.
     if (Object.hasOwn(ctx, 'session')) return next()
-    const request = attachSession(sessions, ctx, ctx.req, ctx.res, error => ctx.onerror(toError(error)))
+    const fail = (error: unknown) => ctx.onerror(toError(error))
+    const request = attachSession(sessions, ctx, ctx.req, ctx.res, { fail, onStoreFailure })
     await request.load()
     try {
       await next()

@@ -4,7 +4,7 @@ import Koa, { type Context } from 'koa'
 
 httpConformance({
   name: 'Koa',
-  serve(sessions, routes, { mounted, errors }) {
+  serve(sessions, routes, { mounted, mount, errors }) {
     const app = new Koa()
     app.silent = true
     if (errors) {
@@ -17,7 +17,7 @@ httpConformance({
         }
       })
     }
-    for (let times = 0; times < mounted; times++) app.use(session(sessions))
+    for (let times = 0; times < mounted; times++) app.use(session(sessions, mount))
     app.use(ctx => routes[ctx.path]?.(exchange(ctx)))
     return app.callback()
   },

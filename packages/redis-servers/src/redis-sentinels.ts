@@ -9,7 +9,7 @@ const quorum = '2'
 
 /** A real Sentinel set-up on loopback: a master, two replicas, three sentinels. */
 export class RedisSentinels {
-  readonly name = name
+  readonly name: string = name
   readonly servers: readonly RedisServer[]
   readonly sentinels: readonly RedisServer[]
 

@@ -1,0 +1,99 @@
+import { channel } from 'node:diagnostics_channel'
+import { withDeadline } from './deadline.ts'
+import { isSessionError, type SessionError } from './errors.ts'
+import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
+
+/** What a store was asked to do. */
+export type StoreOperation = 'load' | 'create' | 'update' | 'destroy'
+
+/**
+ * What is published on `node:diagnostics_channel`, by the channel's name. Durations are milliseconds. Never with an id,
+ * a user or data.
+ */
+export interface SessionEvents {
+  /** A session was looked for. */
+  'sojourn:load': { store: string; duration: number; found: boolean }
+  /** A write was acknowledged. */
+  'sojourn:commit': { store: string; duration: number; operation: 'create' | 'update' | 'destroy' }
+  /** A guarded change lost against another one; `update(fn)` then runs again. */
+  'sojourn:conflict': { store: string; duration: number }
+  /** A change came after the end of its session. */
+  'sojourn:gone': { store: string; duration: number }
+  /** The store failed; `reason` is a stable word such as `timeout`, `unreachable`, `full`, or `failed`. */
+  'sojourn:unavailable': { store: string; duration: number; operation: StoreOperation; reason: string }
+  /** It answers again, `duration` after it first failed. */
+  'sojourn:recovered': { store: string; duration: number }
+}
+
+/** The calls that requests make of a store, each with its deadline; what comes of them is published. */
+export class StoreCalls {
+  readonly #store: SessionStore
+  readonly #timeout: number
+  #downSince: number | undefined
+
+  /** @param timeout milliseconds for one call */
+  constructor(store: SessionStore, timeout: number) {
+    this.#store = store
+    this.#timeout = timeout
+  }
+
+  load(token: string): Promise<Loaded | null> {
+    return this.#call('load', this.#store.load(token), (loaded, duration) => {
+      this.#publish('sojourn:load', { duration, found: loaded !== null })
+    })
+  }
+
+  create(record: SessionRecord): Promise<Written> {
+    return this.#call('create', this.#store.create(record), (_written, duration) => {
+      this.#publish('sojourn:commit', { duration, operation: 'create' })
+    })
+  }
+
+  update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
+    return this.#call('update', this.#store.update(token, change), ({ status }, duration) => {
+      if (status === 'written') this.#publish('sojourn:commit', { duration, operation: 'update' })
+      else this.#publish(`sojourn:${status}`, { duration })
+    })
+  }
+
+  destroy(token: string): Promise<void> {
+    return this.#call('destroy', this.#store.destroy(token), (_nothing, duration) => {
+      this.#publish('sojourn:commit', { duration, operation: 'destroy' })
+    })
+  }
+
+  async #call<T>(
+    operation: StoreOperation,
+    answer: Promise<T>,
+    tell: (value: T, duration: number) => void,
+  ): Promise<T> {
+    const begun = performance.now()
+    try {
+      const value = await withDeadline(answer, this.#timeout)
+      const now = performance.now()
+      if (this.#downSince !== undefined) {
+        this.#publish('sojourn:recovered', { duration: now - this.#downSince })
+        this.#downSince = undefined
+      }
+      tell(value, now - begun)
+      return value
+    } catch (error) {
+      if (isUnavailable(error)) {
+        this.#downSince ??= begun
+        const duration = performance.now() - begun
+        this.#publish('sojourn:unavailable', { duration, operation, reason: error.reason ?? 'failed' })
+      }
+      throw error
+    }
+  }
+
+  #publish<Name extends keyof SessionEvents>(name: Name, event: Omit<SessionEvents[Name], 'store'>): void {
+    const to = channel(name)
+    if (to.hasSubscribers) to.publish({ store: this.#store.name, ...event })
+  }
+}
+
+/** True if the store could not be reached or did not do what it was asked. */
+export function isUnavailable(error: unknown): error is SessionError {
+  return isSessionError(error) && error.code === 'ERR_SESSION_STORE_UNAVAILABLE'
+}

@@ -1,0 +1,109 @@
+import { channel } from 'node:diagnostics_channel'
+import { expect, onTestFinished, test } from 'vitest'
+import {
+  openSessions,
+  SessionError,
+  type SessionEvents,
+  type SessionOptions,
+  type Sessions,
+} from '../src/index.ts'
+import { memoryStore } from '../src/memory.ts'
+import type { SessionRequest } from '../src/request.ts'
+
+const names = ['load', 'commit', 'conflict', 'gone', 'unavailable', 'recovered'] as const
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const secret = 'a secret of the tests, long enough for production'
+
+/** What is published until the test is over: the event's name and what it says but its duration. */
+function listen(): unknown[] {
+  const heard: unknown[] = []
+  for (const name of names) {
+    const hear = (message: unknown) => {
+      const { duration, ...rest } = message as SessionEvents['sojourn:load']
+      expect(duration).toBeGreaterThanOrEqual(0)
+      heard.push([name, rest])
+    }
+    channel(`sojourn:${name}`).subscribe(hear)
+    onTestFinished(() => void channel(`sojourn:${name}`).unsubscribe(hear))
+  }
+  return heard
+}
+
+async function open(options: SessionOptions): Promise<Sessions> {
+  const sessions = await openSessions({ secret, env: {}, logger, ...options })
+  onTestFinished(() => sessions.close())
+  return sessions
+}
+
+async function begin(sessions: Sessions, cookie?: string): Promise<SessionRequest> {
+  const request = sessions.begin(cookie)
+  await request.load()
+  return request
+}
+
+async function signIn(sessions: Sessions): Promise<string> {
+  const request = await begin(sessions)
+  await request.session.regenerate({ userId: 'a user whom events do not name' })
+  await request.commit()
+  return request.setCookie?.split(';')[0] ?? ''
+}
+
+test('events tell what came of each call, without an id, a user or data', async () => {
+  const sessions = await open({ store: memoryStore() })
+  const heard = listen()
+  const cookie = await signIn(sessions)
+  const changing = await begin(sessions, cookie)
+  await changing.session.update(data => Object.assign(data, { a: 1 }))
+  const ended = await begin(sessions, cookie)
+  await changing.session.destroy()
+  Object.assign(ended.session, { b: 1 })
+  await expect(ended.commit()).rejects.toMatchObject({ code: 'ERR_SESSION_GONE' })
+  await begin(sessions, cookie)
+  const store = 'memory'
+  expect(heard).toEqual([
+    ['commit', { store, operation: 'create' }],
+    ['load', { store, found: true }],
+    ['commit', { store, operation: 'update' }],
+    ['load', { store, found: true }],
+    ['commit', { store, operation: 'destroy' }],
+    ['gone', { store }],
+    ['load', { store, found: false }],
+  ])
+})
+
+test('a change that lost is a conflict', async () => {
+  const sessions = await open({ store: memoryStore(), conflict: 'reject' })
+  const cookie = await signIn(sessions)
+  const [first, second] = [await begin(sessions, cookie), await begin(sessions, cookie)]
+  Object.assign(first.session, { a: 1 })
+  Object.assign(second.session, { a: 2 })
+  await first.commit()
+  const heard = listen()
+  await expect(second.commit()).rejects.toMatchObject({ code: 'ERR_SESSION_CONFLICT' })
+  expect(heard).toEqual([['conflict', { store: 'memory' }]])
+})
+
+test('an outage is told with its reason, and its end once', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store, storeTimeout: 50 })
+  const cookie = await signIn(sessions)
+  const { load } = store
+  const heard = listen()
+  const reasons = ['full', undefined]
+  for (const reason of reasons) {
+    const error = reason
+      ? new SessionError('ERR_SESSION_STORE_UNAVAILABLE', 'no room', { status: 503, reason })
+      : new Error('something else')
+    store.load = () => Promise.reject(error)
+    await expect(begin(sessions, cookie)).rejects.toMatchObject({ status: 503 })
+  }
+  store.load = () => new Promise(() => undefined)
+  await expect(begin(sessions, cookie)).rejects.toMatchObject({ status: 503 })
+  store.load = load
+  await begin(sessions, cookie)
+  await begin(sessions, cookie)
+  const down = (reason: string) => ['unavailable', { store: 'memory', operation: 'load', reason }]
+  const found = ['load', { store: 'memory', found: true }]
+  const recovered = ['recovered', { store: 'memory' }]
+  expect(heard).toEqual([down('full'), down('failed'), down('timeout'), recovered, found, found])
+})
