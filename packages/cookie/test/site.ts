@@ -36,7 +36,7 @@ export async function openSite(options: SessionOptions = {}, handler: Handler = 
       res.end(JSON.stringify(isSessionError(error) ? error.code : String(error)))
     }
     const target: { session?: Session & Record<string, unknown> } = {}
-    const request = attachSession(sessions, target, req, res, fail)
+    const request = attachSession(sessions, target, req, res, { fail })
     try {
       await request.load()
       if (target.session === undefined) throw new Error('no session')

@@ -16,16 +16,16 @@ export type RedisTrouble =
 const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   unreachable: 'nothing listens there, or the host is not known. Start Redis, or correct the address',
   timeout:
-    'it does not answer in time. Check that it is up, not overloaded, and that no firewall is in between',
+    'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
   certificate:
-    'the TLS connection fails: its certificate is not trusted, or it speaks no TLS. Name the CA with SESSION_REDIS_TLS_CA, or use redis:// instead of rediss://',
+    'the TLS connection fails, because its certificate is not trusted or it wants one. Name the files with SESSION_REDIS_TLS_CA, _CERT and _KEY',
   'not-redis': 'what answers there is not a Redis. Correct the address',
   loading: 'it is still loading its data. Wait until it is done',
   replica: 'it is a read-only replica. Connect to the master',
   full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
   refused: 'it refuses the command; the cause says why',
-  disconnected: 'the connection broke',
+  disconnected: 'the connection broke. If that is always so, the server may want TLS: use rediss://',
 }
 
 const certificateCodes =

@@ -1,6 +1,6 @@
 import KeyvRedis from '@keyv/redis'
-import { openSessions, type SessionStore } from '@sojourn/core'
-import { freePort, RedisServer } from '@sojourn/redis-servers'
+import type { SessionStore } from '@sojourn/core'
+import { RedisServer } from '@sojourn/redis-servers'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { redisStore } from '../src/index.ts'
 
@@ -60,28 +60,5 @@ describe('redisStore', () => {
     await (client as unknown as { scriptFlush(): Promise<unknown> }).scriptFlush()
     expect(await store.update(token, { set: { b: 2 } })).toMatchObject({ status: 'written', version: '3' })
     await keyv.disconnect()
-  })
-})
-
-describe('selection', () => {
-  const secret = 'x'.repeat(32)
-  const logger = { info: () => {}, warn: () => {}, error: () => {} }
-
-  it('opens Redis from SESSION_REDIS_URL, which wins over REDIS_URL', async () => {
-    const sessions = await openSessions({
-      secret,
-      logger,
-      env: { SESSION_REDIS_URL: server.url, REDIS_URL: 'redis://127.0.0.1:1' },
-    })
-    expect(sessions.store.name).toBe('redis')
-    await sessions.close()
-  })
-
-  it('fails the start when nothing listens', async () => {
-    const port = await freePort()
-    const env = { REDIS_URL: `redis://127.0.0.1:${port}` }
-    await expect(openSessions({ secret, logger, env })).rejects.toMatchObject({
-      code: 'ERR_SESSION_STORE_UNAVAILABLE',
-    })
   })
 })

@@ -1,0 +1,92 @@
+import { openSessions } from '@sojourn/core'
+import { RedisServer } from '@sojourn/redis-servers'
+import { expect, it, onTestFinished } from 'vitest'
+import { redisStore } from '../src/index.ts'
+
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+async function redis(...options: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start(...options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+async function warningsOf(server: RedisServer): Promise<readonly string[]> {
+  const store = redisStore(server.url)
+  try {
+    return (await store.health()).warnings
+  } finally {
+    await store.close()
+  }
+}
+
+it('is well with noeviction and an append-only file', async () => {
+  expect(await warningsOf(await redis('--appendonly', 'yes'))).toEqual([])
+})
+
+it('is well with snapshots', async () => {
+  expect(await warningsOf(await redis('--save', '60', '1'))).toEqual([])
+})
+
+it('warns of an eviction policy that ends live sessions', async () => {
+  const server = await redis(
+    '--appendonly',
+    'yes',
+    '--maxmemory-policy',
+    'allkeys-lru',
+    '--maxmemory',
+    '100mb',
+  )
+  expect(await warningsOf(server)).toEqual([expect.stringContaining('allkeys-lru')])
+})
+
+it('warns if nothing is persisted', async () => {
+  expect(await warningsOf(await redis())).toEqual([expect.stringContaining('nothing is persisted')])
+})
+
+it('warns of a replica that is behind', async () => {
+  const server = await redis('--appendonly', 'yes', '--repl-ping-replica-period', '1')
+  const replica = await redis('--replicaof', '127.0.0.1', String(server.port))
+  await expect.poll(() => server.command('INFO', 'replication'), { timeout: 20_000 }).toMatch(/state=online/)
+  expect(await warningsOf(server)).toEqual([])
+  replica.signal('SIGSTOP')
+  await expect
+    .poll(() => warningsOf(server), { timeout: 20_000, interval: 500 })
+    .toEqual([expect.stringContaining('1 of 1 replicas')])
+})
+
+it('leaves out what the user of the connection may not ask', async () => {
+  const server = await redis()
+  await server.command(
+    'ACL',
+    'SETUSER',
+    'app',
+    'on',
+    '>pass',
+    '~session:*',
+    '+get',
+    '+set',
+    '+unlink',
+    '+evalsha',
+    '+eval',
+  )
+  const store = redisStore(`redis://app:pass@127.0.0.1:${server.port}`)
+  expect(await store.health()).toMatchObject({ reachable: true, warnings: [] })
+  await store.close()
+})
+
+it('sessions.health() answers while Redis is down, and again when it is back', async () => {
+  const server = await redis()
+  const store = redisStore(server.url)
+  const sessions = await openSessions({ store, logger, env: {}, secret: 'x'.repeat(32) })
+  onTestFinished(() => sessions.close())
+  expect(await sessions.health()).toMatchObject({
+    store: 'redis',
+    reachable: true,
+    location: `at 127.0.0.1:${server.port}`,
+  })
+  await server.kill()
+  expect(await sessions.health()).toMatchObject({ store: 'redis', reachable: false })
+  await server.run()
+  await expect.poll(() => sessions.health()).toMatchObject({ reachable: true })
+})

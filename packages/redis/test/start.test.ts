@@ -1,0 +1,244 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Environment, openSessions } from '@sojourn/core'
+import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+
+const secret = 'a secret of the tests, long enough for production'
+const password = 'canary-of-a-password'
+
+/** Opens sessions in this environment; what was logged, or the error with all that it was caused by. */
+async function start(env: Environment, options = {}) {
+  const log: string[] = []
+  const note = (message: string) => void log.push(message)
+  const logger = { info: note, warn: note, error: note }
+  const sessions = await openSessions({ secret, logger, env, ...options })
+  onTestFinished(() => sessions.close())
+  return { sessions, log }
+}
+
+async function failure(env: Environment, options = {}): Promise<Error> {
+  return start(env, options).then(
+    () => Promise.reject(new Error('it started')),
+    (error: Error) => error,
+  )
+}
+
+async function serverOn(
+  listener: Parameters<typeof createServer>[1],
+): Promise<{ server: Server; url: string }> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const address = server.address()
+  return { server, url: `redis://127.0.0.1:${typeof address === 'object' ? address?.port : ''}` }
+}
+
+async function redis(...options: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start(...options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+describe('Redis chosen by the environment', () => {
+  it('says in one line what was chosen, why, and that it was verified', async () => {
+    const server = await redis('--appendonly', 'yes')
+    const { log } = await start({ REDIS_URL: server.url })
+    expect(log).toEqual([
+      `Session storage initialized: redis at 127.0.0.1:${server.port}, verified (REDIS_URL is set)`,
+    ])
+  })
+
+  it('SESSION_REDIS_URL wins over REDIS_URL', async () => {
+    const server = await redis()
+    const { sessions } = await start({ SESSION_REDIS_URL: server.url, REDIS_URL: 'redis://127.0.0.1:1' })
+    expect(sessions.store.name).toBe('redis')
+  })
+
+  it('takes a user and a password from the URL', async () => {
+    const server = await redis('--requirepass', password)
+    const { log } = await start({ REDIS_URL: `redis://:${password}@127.0.0.1:${server.port}` })
+    expect(log[0]).toContain(`redis at 127.0.0.1:${server.port}, verified`)
+    expect(log.join()).not.toContain(password)
+  })
+
+  it.each([
+    ['REDIS_URL', 'http://localhost:6379'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['SESSION_REDIS_CLUSTER', '{"nodes":[]}'],
+    ['SESSION_REDIS_CLUSTER', '{'],
+    ['SESSION_REDIS_CLUSTER', ' , '],
+    ['SESSION_REDIS_SENTINEL', 'host:26379'],
+    ['SESSION_REDIS_TLS_CA', '/not/there.pem'],
+  ])('refuses %s=%s, and says what it must be', async (name, value) => {
+    const error = await failure({ REDIS_URL: 'redis://127.0.0.1:1', [name]: value })
+    expect(error).toMatchObject({ code: 'ERR_SESSION_SETTING' })
+    expect(error.message).toMatch(/must|valid/)
+  })
+})
+
+describe('F17: a Redis that can not be used fails the start within the deadline, and says why', () => {
+  it('nothing listens', async () => {
+    const port = await freePort()
+    const error = await failure({ REDIS_URL: `redis://user:${password}@127.0.0.1:${port}` })
+    expect(error).toMatchObject({ code: 'ERR_SESSION_STORE_UNAVAILABLE', reason: 'unreachable', status: 503 })
+    expect(error.message).toBe(
+      `Redis at 127.0.0.1:${port}: nothing listens there, or the host is not known. Start Redis, or correct the address.`,
+    )
+  })
+
+  it('the host is not known', async () => {
+    expect(await failure({ REDIS_URL: 'redis://no-such-host.invalid' })).toMatchObject({
+      reason: 'unreachable',
+    })
+  })
+
+  it.each([
+    ['a wrong password', `:${password}@`],
+    ['no password', ''],
+    ['a user that is not there', `nobody:${password}@`],
+  ])('%s', async (_what, credentials) => {
+    const server = await redis('--requirepass', 'another one')
+    const error = await failure({ REDIS_URL: `redis://${credentials}127.0.0.1:${server.port}` })
+    expect(error).toMatchObject({ reason: 'password' })
+  })
+
+  it.each([
+    ['HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['SSH', 'SSH-2.0-OpenSSH_9.2\r\n'],
+  ])('not a Redis but %s', async (_what, greeting) => {
+    const { url } = await serverOn(socket => socket.on('error', () => undefined).write(greeting))
+    expect(await failure({ REDIS_URL: url }, { storeTimeout: 500 })).toMatchObject({ reason: 'not-redis' })
+  })
+
+  it('never answers', async () => {
+    const { url } = await serverOn(socket => void socket.on('error', () => undefined))
+    expect(await failure({ REDIS_URL: url }, { storeTimeout: 300 })).toMatchObject({ reason: 'timeout' })
+  })
+
+  it('still loading', async () => {
+    const server = await redis('--rdbcompression', 'no', '--enable-debug-command', 'yes')
+    await server.command('DEBUG', 'POPULATE', '200', 'key', '4096')
+    await server.command('SAVE')
+    await server.kill()
+    await server.run('--key-load-delay', '50000', '--loading-process-events-interval-bytes', '4096')
+    expect(await failure({ REDIS_URL: server.url })).toMatchObject({ reason: 'loading' })
+  })
+
+  it('a read-only replica', async () => {
+    const master = await redis()
+    const replica = await redis('--replicaof', '127.0.0.1', String(master.port))
+    expect(await failure({ REDIS_URL: replica.url })).toMatchObject({ reason: 'replica' })
+  })
+})
+
+describe('TLS', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-tls-'))
+  const file = (name: string) => join(folder, name)
+  let server: RedisServer
+  let url: string
+
+  beforeAll(async () => {
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' })
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.pem',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=test CA',
+    )
+    writeFileSync(file('names'), 'subjectAltName=IP:127.0.0.1')
+    openssl(
+      'req',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      'key.pem',
+      '-out',
+      'request.pem',
+      '-subj',
+      '/CN=127.0.0.1',
+    )
+    openssl(
+      'x509',
+      '-req',
+      '-in',
+      'request.pem',
+      '-CA',
+      'ca.pem',
+      '-CAkey',
+      'ca.key',
+      '-CAcreateserial',
+      '-out',
+      'cert.pem',
+      '-days',
+      '2',
+      '-extfile',
+      'names',
+    )
+    const port = await freePort()
+    const tls = [
+      '--tls-cert-file',
+      file('cert.pem'),
+      '--tls-key-file',
+      file('key.pem'),
+      '--tls-ca-cert-file',
+      file('ca.pem'),
+    ]
+    server = await RedisServer.start('--tls-port', String(port), ...tls)
+    url = `rediss://127.0.0.1:${port}`
+  })
+
+  afterAll(async () => {
+    await server?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  const certificates = {
+    SESSION_REDIS_TLS_CA: file('ca.pem'),
+    SESSION_REDIS_TLS_CERT: file('cert.pem'),
+    SESSION_REDIS_TLS_KEY: file('key.pem'),
+  }
+
+  it('rediss:// with the CA and a certificate of its own', async () => {
+    const { log } = await start({ REDIS_URL: url, ...certificates })
+    expect(log[0]).toContain('verified')
+  })
+
+  it('F17: a certificate that nobody vouches for fails the start', async () => {
+    expect(await failure({ REDIS_URL: url })).toMatchObject({ reason: 'certificate' })
+  })
+
+  it('F17: rediss:// to a server that speaks no TLS, and redis:// to one that does, fail the start', async () => {
+    const plain = { REDIS_URL: server.url.replace('redis:', 'rediss:'), ...certificates }
+    expect(await failure(plain, { storeTimeout: 500 })).toMatchObject({ reason: 'timeout' })
+    expect((await failure({ REDIS_URL: url.replace('rediss:', 'redis:') })).message).toContain(
+      'use rediss://',
+    )
+  })
+})
+
+describe('SESSION_FALLBACK=filesystem', () => {
+  it('keeps sessions in files if Redis can not be used, and warns with the reason', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sojourn-fallback-'))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    const env = { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, SESSION_FALLBACK: 'filesystem' }
+    const { sessions, log } = await start({ ...env, SESSION_DIR: directory })
+    expect(sessions.store.name).toBe('filesystem')
+    expect(log[0]).toMatch(/nothing listens there.*each keeps its own/)
+    expect(log[1]).toContain('(SESSION_FALLBACK)')
+  })
+})
