@@ -10,19 +10,28 @@ import { createData, isReserved, reservedKey } from './session.ts'
  */
 export class Content {
   /** What the handler's proxy guards. */
-  readonly data: Data
+  #data: Data
   readonly #request: SessionRequest
   #flash: Flash | undefined
   #maxAge: number | undefined
 
   constructor(request: SessionRequest) {
     this.#request = request
-    this.data = createData(request)
+    this.#data = createData(request)
+  }
+
+  get data(): Data {
+    return this.#data
   }
 
   get flash(): Flash {
     this.#flash ??= createFlash(undefined, () => this.#request.assertOpen())
     return this.#flash
+  }
+
+  /** Other messages from now on. Whoever has the old object keeps its messages, as connect-flash does. */
+  set flash(messages: unknown) {
+    if (messages !== this.#flash) this.#flash = createFlash(messages, () => this.#request.assertOpen())
   }
 
   get maxAge(): number | undefined {
@@ -34,6 +43,13 @@ export class Content {
       throw new TypeError('session.cookie.maxAge must be a number of milliseconds above 0, or undefined.')
     }
     this.#maxAge = value ?? undefined
+  }
+
+  /** Becomes empty. Whoever has the old data keeps them; they are not the session's any more. */
+  renew(): void {
+    this.#data = createData(this.#request)
+    this.#flash = undefined
+    this.#maxAge = undefined
   }
 
   /** Becomes what is stored. */

@@ -28,6 +28,12 @@ export function createFlash(kept: unknown, assertOpen: () => void): Flash {
   }, null)
   for (const own of ['name', 'length', 'prototype']) delete flash[own]
   const messages: Messages = flash
+  // Of connect-flash's `req.flash()`, what it got from here is sent as JSON.
+  Object.defineProperty(flash, 'toJSON', {
+    value: () => ({ ...messages }),
+    configurable: true,
+    writable: true,
+  })
   putMessages(flash, kept)
 
   function take(keys: string[]): Messages {

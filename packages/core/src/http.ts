@@ -100,8 +100,9 @@ class ResponseGate {
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
     res[gateOf] = this
     for (const method of senders) Object.assign(res, { [method]: gated[method] })
-    // A client that hangs up may leave a request without an end.
-    if (evicts(sessions.store)) res.once('close', () => request.release())
+    // A client that hangs up may leave a request without an end, even before it came here.
+    if (res.closed || res.destroyed) request.release()
+    else if (evicts(sessions.store)) res.once('close', () => request.release())
   }
 
   call(method: Sender, args: unknown[]): unknown {

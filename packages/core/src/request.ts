@@ -1,12 +1,14 @@
+import { CallsInTurn, saving } from './calls-in-turn.ts'
 import { applyChange, type Data, difference, expectSeen, replaceData } from './change.ts'
 import { assertStorable, Content } from './content.ts'
 import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
 import { isSessionError } from './errors.ts'
-import { type Flash, putMessages } from './flash.ts'
+import type { Flash } from './flash.ts'
+import { Holds } from './holds.ts'
 import type { Signer } from './keys.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
-import { evicts, type Loaded, type SessionChange, type SessionRecord, type SessionStore } from './store.ts'
+import type { Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
 import { isUnavailable, type StoreCalls } from './store-calls.ts'
 import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
 import { changedFirst, gone, inTime, lostEveryTime, type Updates } from './updates.ts'
@@ -18,6 +20,8 @@ export interface Engine {
   readonly settings: Settings
   readonly signer: Signer
   readonly updates: Updates
+  /** Tokens of sessions that some request of this process is touching. */
+  readonly touching: Set<string>
   readonly logger: Logger
 }
 
@@ -38,6 +42,8 @@ export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
   readonly #sent: readonly { token: string; rotated: boolean }[]
+  /** Those of them that named a session which this request has not ended. */
+  #alive: string[] = []
   readonly #content: Content = new Content(this)
   #session: Session | undefined
 
@@ -51,11 +57,9 @@ export class SessionRequest {
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
-  #held: string | undefined
-  /** The last of the handler's calls, so that they run one after the other and the commit after them. */
-  #turn: Promise<unknown> | undefined
-  /** Of the handler's calls, by their names, until they succeed. */
-  readonly #failures = new Map<string, unknown>()
+  #looked = false
+  readonly #holds: Holds
+  readonly #calls = new CallsInTurn()
   #committing: Promise<void> | undefined
   #failure: unknown
   readonly #onStoreFailure: StoreFailurePolicy
@@ -65,6 +69,7 @@ export class SessionRequest {
   constructor(engine: Engine, cookieHeader: string | undefined, onStoreFailure: StoreFailurePolicy) {
     this.#engine = engine
     this.#onStoreFailure = onStoreFailure
+    this.#holds = new Holds(engine.store)
     this.#sent = verifiedTokens(engine, cookieHeader)
   }
 
@@ -79,29 +84,33 @@ export class SessionRequest {
 
   async #loadFirst(): Promise<void> {
     try {
-      for (const { token, rotated } of this.#sent) {
-        this.#hold(token)
-        const loaded = await this.#engine.calls.load(token)
-        if (loaded !== null && !this.#outlived(loaded.record)) {
-          this.#adopt(token, loaded)
-          this.#rotated = rotated
-          break
-        }
-        this.release()
+      const found = await Promise.all(this.#sent.map(({ token }) => this.#loadOne(token)))
+      this.#alive = this.#sent.flatMap(({ token }, at) => (found[at] ? [token] : []))
+      const at = found.findIndex(loaded => loaded !== null && !this.#outlived(loaded.record))
+      const [sent, loaded] = [this.#sent[at], found[at]]
+      if (sent && loaded) {
+        this.#adopt(sent.token, loaded)
+        this.#rotated = sent.rotated
       }
+      this.#phase = 'open'
     } catch (error) {
-      if (!this.#toleratesLossOf(error)) throw this.#fail(error, 'begun')
+      if (this.#onStoreFailure === 'error' || !isUnavailable(error)) throw this.#failLoad(error)
       this.release()
       this.#missing = error
+      this.#phase = 'without'
     }
-    this.#phase = this.#missing === undefined ? 'open' : 'without'
   }
 
-  #hold(token: string): void {
-    const { store } = this.#engine
-    if (!evicts(store)) return
-    store.hold(token)
-    this.#held = token
+  #loadOne(token: string): Promise<Loaded | null> {
+    this.#holds.hold(token)
+    return this.#engine.calls.load(token)
+  }
+
+  /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
+  #failLoad(error: unknown): unknown {
+    if (isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT')
+      this.#setCookie = clearCookie(this.#engine.settings.cookie)
+    return this.#fail(error, 'begun')
   }
 
   /** The store keeps `expiresAt`; this also ends sessions at once when `absoluteTimeout` was shortened. */
@@ -122,12 +131,13 @@ export class SessionRequest {
   /** The session. Asking for it is "looking at it": the response then says `Vary: Cookie`. */
   get session(): Session {
     if (this.#phase === 'begun') throw this.#failure ?? notLoaded()
+    this.#looked = true
     this.#session ??= createSession(this.#content.data)
     return this.#session
   }
 
   get looked(): boolean {
-    return this.#session !== undefined
+    return this.#looked
   }
 
   get id(): string | undefined {
@@ -148,7 +158,7 @@ export class SessionRequest {
 
   setFlash(messages: unknown): void {
     this.assertOpen()
-    putMessages(this.#content.flash, messages)
+    this.#content.flash = messages
   }
 
   get maxAge(): number | undefined {
@@ -190,39 +200,46 @@ export class SessionRequest {
     return this.#inTurn('regenerate', () => this.#regenerate(userId))
   }
 
+  /**
+   * What express-session's `regenerate(callback)` does, and those who use it rely on: the session ends, another one
+   * begins, empty. The old object keeps its data, for those who carry some over.
+   */
+  renew(): Promise<void> {
+    return this.#inTurn('regenerate', async () => {
+      await this.#end()
+      this.#content.renew()
+      this.#session = undefined
+    })
+  }
+
   destroy(): Promise<void> {
-    return this.#inTurn('destroy', () => this.#destroy())
+    return this.#inTurn('destroy', async () => {
+      await this.#end()
+      this.#content.replace({})
+      this.#calls.forgive()
+    })
   }
 
   save(): Promise<void> {
-    return this.#inTurn('save', () => this.#write())
+    return this.#inTurn(saving, () => this.#write())
   }
 
   update(change: (data: Data) => unknown): Promise<unknown> {
     if (typeof change !== 'function')
       throw new TypeError('session.update needs a function that changes the data it gets.')
-    return this.#inTurn('update', () => this.#update(change))
+    return this.#inTurn(change, () => this.#update(change))
   }
 
-  /**
-   * One call after the other. An error that the handler overlooks must not become a success, so the commit fails too
-   * unless the call is made again (`save` is what the commit does anyway); nor must it end the process because nobody
-   * awaited it.
-   */
-  #inTurn<T>(name: 'regenerate' | 'destroy' | 'save' | 'update', work: () => Promise<T>): Promise<T> {
-    this.assertOpen()
-    const turn = (this.#turn ?? Promise.resolve()).then(work)
-    const answer = turn.then(value => {
-      if (name === 'destroy') this.#failures.clear()
-      this.#failures.delete(name)
-      return value
-    })
-    this.#turn = turn.catch((error: unknown) => {
-      if (!isSessionError(error)) return
-      if (name !== 'save') this.#failures.set(name, error)
-      answer.catch(() => undefined)
-    })
-    return answer
+  /** A call that comes too late is refused as the other errors come: to whoever waits for it, and to the log. */
+  #inTurn<T>(call: unknown, work: () => Promise<T>): Promise<T> {
+    try {
+      this.assertOpen()
+    } catch (error) {
+      const refused = Promise.reject(error)
+      refused.catch(() => this.#engine.logger.error(`Session call refused: ${messageOf(error)}`))
+      return refused
+    }
+    return this.#calls.run(call, work)
   }
 
   // --- the handler's calls ------------------------------------------------------------------------------------
@@ -233,6 +250,7 @@ export class SessionRequest {
     const signsIn = userId !== this.#userId
     if (this.#stored !== null && this.#engine.store.supports.revocation)
       await this.#endStored(this.#stored.token, signsIn)
+    await this.#endAlive()
     this.#userId = userId
     if (signsIn) this.#createdAt = undefined
     await this.#create(this.#content.checked())
@@ -251,21 +269,29 @@ export class SessionRequest {
       if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
     }
     this.#stored = null
+    this.#alive = this.#alive.filter(each => each !== token)
     // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along.
     if (stands === null && !signsIn) throw gone()
     this.#content.rebase(this.#seen, stands?.record.data ?? {})
     this.#seen = '{}'
   }
 
-  async #destroy(): Promise<void> {
-    const { calls, settings } = this.#engine
-    if (this.#stored !== null) await calls.destroy(this.#stored.token)
+  /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
+  async #endAlive(): Promise<void> {
+    await Promise.all(this.#alive.map(token => this.#engine.calls.destroy(token)))
+    this.#alive = []
+  }
+
+  /** Ends the session; what is set from now on begins another one. */
+  async #end(): Promise<void> {
+    if (this.#stored !== null && !this.#alive.includes(this.#stored.token))
+      this.#alive.push(this.#stored.token)
+    await this.#endAlive()
     this.#stored = null
     this.#seen = '{}'
-    this.#content.replace({})
     this.#userId = undefined
     this.#createdAt = undefined
-    this.#setCookie = this.#sent.length > 0 ? clearCookie(settings.cookie) : undefined
+    this.#setCookie = this.#sent.length > 0 ? clearCookie(this.#engine.settings.cookie) : undefined
   }
 
   async #update(change: (data: Data) => unknown): Promise<unknown> {
@@ -275,22 +301,24 @@ export class SessionRequest {
     const before = JSON.stringify(this.#content.checked())
     const own = difference(JSON.parse(this.#seen), JSON.parse(before)) ?? {}
     const deadline = currentTime() + settings.storeTimeout
-    const apply = async (data: Data) => {
+    const apply = async (data: Data, watched: Data) => {
       replaceData(data, applyChange(data, own))
-      const value = await change(data)
+      const value = await change(watched)
       assertStorable(data)
       return value
     }
     if (this.#stored === null || !store.supports.revocation) {
       const data: Data = JSON.parse(this.#seen)
-      const value = await inTime(apply(data), settings.storeTimeout)
+      const value = await inTime(apply(data, data), settings.storeTimeout)
       this.#content.rebase(before, data)
-      await this.#write()
+      await this.#write().catch((error: unknown) => {
+        this.#content.replace(JSON.parse(before))
+        throw error
+      })
       return value
     }
     const { token } = this.#stored
-    const expiresAt = (createdAt: number) => expiryOf(createdAt, currentTime(), settings)
-    const result = await updates.run(token, { seen: this.#known(), apply, deadline, expiresAt })
+    const result = await updates.run(token, { seen: this.#known(), apply, deadline })
     const text = JSON.stringify(result.record.data)
     this.#content.rebase(before, JSON.parse(text))
     this.#acknowledge(token, result.version, result.record.expiresAt, text)
@@ -306,16 +334,16 @@ export class SessionRequest {
   commit(): Promise<void> | undefined {
     if (this.#phase !== 'open') return this.#committing
     this.#phase = 'committed'
-    if (this.#turn === undefined && this.#isUnchanged()) return this.release()
+    if (!this.#calls.any && this.#isUnchanged()) return this.release()
     this.#committing = this.#commit()
     return this.#committing
   }
 
   async #commit(): Promise<void> {
     try {
-      await this.#turn
-      for (const failure of this.#failures.values()) throw failure
+      await this.#calls.done()
       await this.#write()
+      await this.#touch()
     } catch (error) {
       throw this.#fail(error, 'failed')
     } finally {
@@ -327,14 +355,14 @@ export class SessionRequest {
   /** True if nothing is to be written: the same data, and the expiry needs no touch yet. */
   #isUnchanged(): boolean {
     try {
-      if (this.#session !== undefined && JSON.stringify(this.#content.checked()) !== this.#seen) return false
-      return this.#stored === null || this.#nextExpiry(this.#stored) === undefined
+      if (this.#looked && JSON.stringify(this.#content.checked()) !== this.#seen) return false
+      return this.#nextExpiry() === undefined
     } catch {
       return false // the write will say why
     }
   }
 
-  /** Writes what changed since the last write, if anything did: creates, updates or touches. */
+  /** Writes what changed since the last write, if anything did. With the commit's, the expiry moves as well. */
   async #write(): Promise<void> {
     const data = this.#content.checked()
     if (this.#stored === null) {
@@ -343,19 +371,33 @@ export class SessionRequest {
     }
     const { token, expiresAt } = this.#stored
     const change = difference(JSON.parse(this.#seen), data)
-    const next = this.#nextExpiry(this.#stored)
-    if (change === null && next === undefined) return
+    if (change === null) return
     const text = JSON.stringify(data)
+    const next = this.isOpen ? undefined : this.#nextExpiry()
     const full = this.#guarded({ ...change, ...(next !== undefined && { expiresAt: next }) })
-    const outcome = await this.#engine.calls.update(token, full).catch((error: unknown) => {
-      if (change === null && this.#toleratesLossOf(error)) return null
-      throw error
-    })
-    if (outcome === null) return
-    if (outcome.status === 'written') {
-      this.#acknowledge(outcome.token, undefined, next ?? expiresAt, text)
-    } else if (change !== null) {
-      throw outcome.status === 'gone' ? gone() : changedFirst()
+    const outcome = await this.#engine.calls.update(token, full)
+    if (outcome.status === 'gone') throw gone()
+    if (outcome.status === 'conflict') throw changedFirst()
+    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, text)
+  }
+
+  /**
+   * Moves the expiry if that is due. Nobody loses anything if it can't be: the session ended, or the store is full or
+   * down; the next request tries again.
+   */
+  async #touch(): Promise<void> {
+    const next = this.#nextExpiry()
+    if (this.#stored === null || next === undefined) return
+    const { token } = this.#stored
+    const { calls, touching } = this.#engine
+    touching.add(token)
+    try {
+      const outcome = await calls.update(token, { expiresAt: next })
+      if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen)
+    } catch (error) {
+      if (!isUnavailable(error)) throw error
+    } finally {
+      touching.delete(token)
     }
   }
 
@@ -384,6 +426,7 @@ export class SessionRequest {
       this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
     }
+    if (token !== before?.token) this.#holds.hold(token)
     this.#stored = { token, expiresAt, version }
     this.#seen = text
   }
@@ -403,14 +446,12 @@ export class SessionRequest {
 
   /** The Set-Cookie header for what this request did, if it did anything that the browser must know. */
   get setCookie(): string | undefined {
-    return this.#phase === 'committed' ? this.#setCookie : undefined
+    return this.#phase === 'failed' ? undefined : this.#setCookie
   }
 
   /** The request no longer uses the session: the store may evict it. */
   release(): undefined {
-    const { store } = this.#engine
-    if (this.#held !== undefined && evicts(store)) store.release(this.#held)
-    this.#held = undefined
+    this.#holds.release()
   }
 
   // --- helpers ------------------------------------------------------------------------------------------------
@@ -427,16 +468,13 @@ export class SessionRequest {
     return this.#userId === undefined ? {} : { userId: this.#userId }
   }
 
-  #nextExpiry({ expiresAt }: Stored): number | undefined {
-    const { settings } = this.#engine
+  /** What the expiry is to become, if moving it is due and no other request of this process is doing so. */
+  #nextExpiry(): number | undefined {
+    const { settings, touching } = this.#engine
+    if (this.#stored === null || touching.has(this.#stored.token)) return undefined
     const now = currentTime()
     const next = expiryOf(this.#createdAt ?? now, now, settings)
-    return touchIsDue(expiresAt, next, settings) ? next : undefined
-  }
-
-  /** A page that may be served without its session may also be served without the session's touch. */
-  #toleratesLossOf(error: unknown): boolean {
-    return this.#onStoreFailure === 'anonymous' && isUnavailable(error)
+    return touchIsDue(this.#stored.expiresAt, next, settings) ? next : undefined
   }
 
   #fail(error: unknown, phase: 'begun' | 'failed'): unknown {
@@ -446,6 +484,9 @@ export class SessionRequest {
     return error
   }
 }
+
+/** Nobody has more cookies of one name than that by accident, and each costs a load. */
+const mostTokens = 4
 
 /** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
 function verifiedTokens(
@@ -457,7 +498,12 @@ function verifiedTokens(
     const found = signer.verify(value)
     if (found) verified.push(found)
   }
-  return verified.length > 1 ? verified.sort((a, b) => (a.token < b.token ? -1 : 1)) : verified
+  if (verified.length < 2) return verified
+  return verified.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function notLoaded(): TypeError {

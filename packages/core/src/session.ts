@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import type { Data } from './change.ts'
-import { SessionError } from './errors.ts'
+import { isSessionError, SessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
 import type { SessionRequest } from './request.ts'
 
@@ -44,8 +44,12 @@ export interface SessionControls {
    * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no `userId` begins a new one
    */
   regenerate(options?: RegenerateOptions): Promise<void>
-  regenerate(callback: SessionCallback): void
   regenerate(options: RegenerateOptions, callback: SessionCallback): void
+  /**
+   * With a callback alone, it does what express-session's does: `req.session` is then another session, empty and of
+   * nobody.
+   */
+  regenerate(callback: SessionCallback): void
   /** Ends the session, in the store too, and empties it. Keys that are set once it is done begin a new session. */
   destroy(): Promise<void>
   destroy(callback: SessionCallback): void
@@ -91,7 +95,7 @@ class SessionObject {
     options?: RegenerateOptions | SessionCallback,
     callback?: SessionCallback,
   ): Promise<void> | undefined {
-    if (typeof options === 'function') return settle(this[owner].regenerate({}), options)
+    if (typeof options === 'function') return settle(this[owner].renew(), options)
     return settle(this[owner].regenerate(options ?? {}), callback)
   }
   destroy(callback?: SessionCallback): Promise<void> | undefined {
@@ -150,16 +154,26 @@ const guard: ProxyHandler<Data> = {
   },
 }
 
+/** So that a value is the same each time. */
+const readOnlyValues = new WeakMap<object, object>()
+
 /** What is changed inside a value after the response has begun would be lost as well. */
 function readOnly(value: unknown): unknown {
-  return typeof value === 'object' && value !== null ? new Proxy(value, readOnlyGuard) : value
+  if (typeof value !== 'object' || value === null) return value
+  const known = readOnlyValues.get(value) ?? new Proxy(value, readOnlyGuard)
+  readOnlyValues.set(value, known)
+  return known
 }
 
 const tooLate = () => {
   throw alreadyCommitted()
 }
 const readOnlyGuard: ProxyHandler<object> = {
-  get: (value, key, proxy) => readOnly(Reflect.get(value, key, proxy)),
+  get(value, key, proxy) {
+    const found: unknown = Reflect.get(value, key, proxy)
+    // What is frozen, a proxy may not show as something else.
+    return Reflect.getOwnPropertyDescriptor(value, key)?.configurable === false ? found : readOnly(found)
+  },
   set: tooLate,
   defineProperty: tooLate,
   deleteProperty: tooLate,
@@ -206,10 +220,20 @@ function settle(work: Promise<void>, callback: SessionCallback | undefined): Pro
   if (typeof callback !== 'function')
     throw new TypeError('The callback of a session method must be a function.')
   work.then(
-    () => process.nextTick(callback),
-    (error: unknown) => process.nextTick(callback, error),
+    () => process.nextTick(callBack, callback),
+    (error: unknown) => process.nextTick(callBack, callback, error),
   )
   return undefined
+}
+
+/** A callback that changes the session once the response has begun throws with nobody above it: that ends no process. */
+function callBack(callback: SessionCallback, error?: unknown): void {
+  try {
+    callback(error)
+  } catch (thrown) {
+    if (!isSessionError(thrown)) throw thrown
+    process.emitWarning(thrown)
+  }
 }
 
 export function reservedKey(key: string): TypeError {

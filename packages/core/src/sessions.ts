@@ -80,5 +80,5 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, currentTime)
-  return new Sessions({ store, calls, settings, signer, updates, logger })
+  return new Sessions({ store, calls, settings, signer, updates, touching: new Set(), logger })
 }

@@ -1,19 +1,21 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
-import { type Data, difference } from './change.ts'
+import { type Data, difference, guardsHold } from './change.ts'
 import { settleWithin } from './deadline.ts'
 import { SessionError } from './errors.ts'
+import { type Known, Reads } from './reads.ts'
 import type { Loaded, SessionStore } from './store.ts'
 
 /** One call of `session.update(fn)`. */
 export interface UpdateJob {
   /** What its request knows of the session, a good guess to begin with; `null` if it does not know. */
-  readonly seen: Loaded | null
-  /** Makes the new data of `data`, which it may modify. Runs as often as it takes. */
-  readonly apply: (data: Data) => Promise<unknown>
+  readonly seen: Known | null
+  /**
+   * Makes the new data of `data`, which it may modify. What it decides by, it must look at through `watched`, which is
+   * the same data. Runs as often as it takes.
+   */
+  readonly apply: (data: Data, watched: Data) => Promise<unknown>
   /** Epoch ms; later nobody waits for the answer, and nothing is tried any more. */
   readonly deadline: number
-  /** Epoch ms, of a session that was created then and is used now. */
-  readonly expiresAt: (createdAt: number) => number
 }
 
 export interface UpdateResult {
@@ -64,7 +66,7 @@ export class Updates {
   }
 
   async #drain(token: string): Promise<void> {
-    let stands: Loaded | null = null
+    let stands: Known | null = null
     for (;;) {
       const batch = this.#waiting.get(token) ?? []
       const first = batch[0]
@@ -83,30 +85,33 @@ export class Updates {
   }
 
   /** Answers the whole batch, or throws why it can't be; resolves with what stands then. */
-  async #write(token: string, batch: Waiting[], guess: Loaded | null): Promise<Loaded> {
+  async #write(token: string, batch: Waiting[], guess: Known | null): Promise<Known> {
     let stands = guess ?? (await this.#load(token))
     for (;;) {
       const jobs = batch.filter(({ job }) => job.deadline > this.#now())
       for (const late of batch) if (!jobs.includes(late)) late.reject(lostEveryTime())
       if (jobs.length === 0) return stands
-      const steps = await applyAll(jobs, stands, this.#now)
+      const reads = new Reads()
+      const steps = await applyAll(jobs, stands, reads, this.#now)
       const last = steps.findLast(step => step.ok)
       const change = last && difference(stands.record.data, last.data)
-      if (!last || !change) {
-        // Nothing to write, so nothing has checked yet that the jobs saw what stands.
+      const guard = reads.guard(stands)
+      if (!last || !change || (reads.all && stands.version === undefined)) {
+        // Nothing to write, or nothing to guard it by: so it is not known yet that the jobs saw what stands.
         const loaded = await this.#load(token)
-        const current = loaded.version === stands.version
+        const holds = !change && guardsHold(loaded.record.data, loaded.version, guard)
+        const unknown = reads.all && stands.version === undefined
         stands = loaded
-        if (!current) continue
+        if (!holds || unknown) continue
         settleAll(steps, stands)
         return stands
       }
-      const expiresAt = last.waiting.job.expiresAt(stands.record.createdAt)
-      const full = { ...change, expiresAt, expectedVersion: stands.version }
-      const outcome = await this.#store.update(token, full)
+      const outcome = await this.#store.update(token, { ...change, ...guard })
       if (outcome.status === 'gone') throw gone()
       if (outcome.status === 'written') {
-        stands = { record: { ...stands.record, expiresAt, data: last.data }, version: outcome.version }
+        // Guarded by values, others may have changed other keys.
+        const version = reads.all ? outcome.version : undefined
+        stands = { record: { ...stands.record, data: last.data }, version }
         settleAll(steps, stands)
         return stands
       }
@@ -129,16 +134,17 @@ type Step = { readonly waiting: Waiting } & (
 )
 
 /** Runs the jobs one after the other, each on what the one before left; a job that throws leaves nothing. */
-async function applyAll(jobs: Waiting[], stands: Loaded, now: () => number): Promise<Step[]> {
+async function applyAll(jobs: Waiting[], stands: Known, reads: Reads, now: () => number): Promise<Step[]> {
   const steps: Step[] = []
   let text = JSON.stringify(stands.record.data)
   for (const waiting of jobs) {
     const data: Data = JSON.parse(text)
     try {
-      const value = await inTime(waiting.job.apply(data), waiting.job.deadline - now())
+      const watched = reads.watch(data)
+      const value = await inTime(waiting.job.apply(data, watched), waiting.job.deadline - now())
       text = JSON.stringify(data)
       // A copy: the job's owner may go on changing what it got.
-      steps.push({ waiting, ok: true, data: JSON.parse(text), value })
+      steps.push({ waiting, ok: true, data: JSON.parse(text), value: value === watched ? data : value })
     } catch (error) {
       steps.push({ waiting, ok: false, error })
     }
@@ -146,7 +152,7 @@ async function applyAll(jobs: Waiting[], stands: Loaded, now: () => number): Pro
   return steps
 }
 
-function settleAll(steps: Step[], { record, version }: Loaded): void {
+function settleAll(steps: Step[], { record, version }: Known): void {
   const last = steps.findLast(step => step.ok)
   for (const step of steps) {
     const { resolve, reject } = step.waiting

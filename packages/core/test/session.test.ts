@@ -200,6 +200,12 @@ describe('the way through a request, without HTTP', () => {
       await request.commit()?.catch(() => undefined)
       expect(held).toEqual([])
     }
+    const enters = sessions.begin(cookie)
+    await enters.load()
+    await enters.session.regenerate({ userId: 'ada' })
+    expect(held).toContain(enters.session.id)
+    await enters.commit()
+    expect(held).toEqual([])
     store.load = () => Promise.reject(new Error('down'))
     await expect(sessions.begin(cookie).load()).rejects.toMatchObject({ status: 503 })
     expect(held).toEqual([])

@@ -16,9 +16,8 @@ async function newSession(store: SessionStore, data: Data = {}): Promise<string>
 function job(apply: (data: Data) => unknown, more: Partial<UpdateJob> = {}): UpdateJob {
   return {
     seen: null,
-    apply: async data => apply(data),
+    apply: async (_data, watched) => apply(watched),
     deadline: Date.now() + later,
-    expiresAt: createdAt => createdAt + later,
     ...more,
   }
 }
@@ -57,15 +56,17 @@ describe('updates of one session', () => {
     expect(calls.update).toBeLessThan(5)
   })
 
-  test('each sees what it left, and knows its version only if it was the last of a write', async () => {
+  test('each sees what it left, and knows its version only if it looked at all and was the last of a write', async () => {
     const store = memoryStore()
     const token = await newSession(store)
     const { updates } = counting(store)
-    const results = await Promise.all([1, 2, 3].map(() => updates.run(token, job(count))))
+    const countAll = (data: Data) => Object.keys(data) && count(data)
+    const results = await Promise.all([1, 2, 3].map(() => updates.run(token, job(countAll))))
     expect(results.map(({ record }) => record.data)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
     const stands = await store.load(token)
     // The first went alone, the other two together.
     expect(results.map(({ version }) => version)).toEqual([expect.any(String), undefined, stands?.version])
+    expect((await updates.run(token, job(count))).version).toBeUndefined()
   })
 
   test('a stale guess costs another try, never an update', async () => {
@@ -77,7 +78,17 @@ describe('updates of one session', () => {
     expect((await updates.run(token, job(count, { seen }))).value).toBe(6)
   })
 
-  test('the function runs again whenever another process was faster', async () => {
+  test.each<[string, (data: Data) => unknown, number]>([
+    ['reads', data => data.theirs, 4],
+    ['asks for, with in,', data => 'theirs' in data, 4],
+    ['asks for, with hasOwn,', data => Object.hasOwn(data, 'theirs'), 4],
+    ['removes, having read it,', data => data.theirs && delete data.theirs, 4],
+    ['lists with all others', data => Object.keys(data), 4],
+    ['copies with all others', data => ({ ...data }), 4],
+    ['does not look at', () => undefined, 1],
+    ['sets without looking', data => Object.assign(data, { theirs: 'mine' }), 1],
+    ['removes without looking', data => delete data.theirs, 1],
+  ])('another process is faster, three times, with a key that the function %s', async (_how, look, times) => {
     const store = memoryStore()
     const token = await newSession(store)
     let races = 3
@@ -89,11 +100,33 @@ describe('updates of one session', () => {
       token,
       job(data => {
         runs++
-        count(data)
+        look(data)
+        return count(data)
       }),
     )
-    expect(runs).toBe(4)
-    expect((await store.load(token))?.record.data).toEqual({ n: 1, theirs: 0 })
+    expect(runs).toBe(times)
+    expect((await store.load(token))?.record.data.n).toBe(1)
+  })
+
+  test('C2: a function whose keys nobody else changes never loses, and nobody loses by it', async () => {
+    const store = memoryStore()
+    const token = await newSession(store)
+    let n = 0
+    const { updates, calls } = counting(store, () => store.update(token, { set: { [`key-${n++}`]: n } }))
+    for (let i = 0; i < 50; i++) await updates.run(token, job(count))
+    expect(calls.update).toBe(50)
+    const data: Data = { ...(await store.load(token))?.record.data }
+    expect([data.n, Object.keys(data).length]).toEqual([50, 51])
+  })
+
+  test('what it hands back may be its data', async () => {
+    const store = memoryStore()
+    const { updates } = counting(store)
+    const { value } = await updates.run(
+      await newSession(store),
+      job(data => Object.assign(data, { a: 1 })),
+    )
+    expect(structuredClone(value)).toEqual({ a: 1 })
   })
 
   test('one that throws stores nothing, and does not harm the others', async () => {
@@ -161,12 +194,12 @@ describe('updates of one session', () => {
     const store = memoryStore()
     const token = await newSession(store)
     let n = 0
-    const { updates } = counting(store, () => store.update(token, { set: { theirs: n++ } }))
+    const { updates } = counting(store, () => store.update(token, { set: { n: -1 - n++ } }))
     const deadline = Date.now() + 60
     await expect(updates.run(token, job(count, { deadline }))).rejects.toMatchObject({
       code: 'ERR_SESSION_CONFLICT',
     })
-    expect((await store.load(token))?.record.data).not.toHaveProperty('n')
+    expect((await store.load(token))?.record.data.n).toBeLessThan(0)
   })
 
   test('a store that fails fails the batch, not those who come later', async () => {

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { SessionChange, SessionRecord, SessionStore, StoreHealth } from '@sojourn/core'
+import type { Eviction, SessionChange, SessionRecord, SessionStore, StoreHealth } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { type Deferred, deferred } from './deferred.ts'
 
 export type Call = 'load' | 'create' | 'update' | 'destroy'
 
 /** A real store that counts its calls, and in which chosen calls are slow, fail or never answer. */
-export class FaultyStore implements SessionStore {
+export class FaultyStore implements SessionStore, Eviction {
   readonly #real = memoryStore()
   readonly #faults = new Map<Call, () => Promise<unknown>>()
   readonly name = 'memory'
-  readonly supports: SessionStore['supports'] = this.#real.supports
+  readonly supports: SessionStore['supports'] = { ...this.#real.supports, eviction: true }
+  /** Tokens of the sessions that requests use. */
+  readonly held: string[] = []
   /** The calls in the order in which they came. */
   readonly calls: Call[] = []
   readonly #acknowledged: (call: Call) => void
@@ -28,6 +30,14 @@ export class FaultyStore implements SessionStore {
   destroy = (token: string): Promise<void> => this.#run('destroy', () => this.#real.destroy(token))
   health = (): Promise<StoreHealth> => this.#real.health()
   close = (): Promise<void> => this.#real.close()
+
+  hold(token: string): void {
+    this.held.push(token)
+  }
+
+  release(token: string): void {
+    this.held.splice(this.held.indexOf(token), 1)
+  }
 
   /** How often these were called. */
   count(...calls: Call[]): number {

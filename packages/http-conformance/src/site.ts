@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { openSessions, type SessionOptions, type Sessions } from '@sojourn/core'
 import type { MountOptions } from '@sojourn/core/http'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type { Adapter, Exchange, Routes, SiteErrors } from './adapter.ts'
 import { type Asking, ask, type Reply, Visitor } from './client.ts'
 import { FaultyStore } from './faulty-store.ts'
@@ -11,6 +11,8 @@ export interface SiteOptions extends SessionOptions {
   readonly mounted?: number
   readonly mount?: MountOptions
   readonly errors?: SiteErrors
+  /** What comes before the application, and lets it wait. */
+  readonly before?: (res: ServerResponse) => Promise<void>
   /** Instead of a store of its own. */
   readonly sharedStore?: FaultyStore
 }
@@ -62,19 +64,26 @@ export function countOne(data: Record<string, unknown>): number {
 }
 
 export function siteOpener(adapter: Adapter): OpenSite {
-  return async (routes = {}, { mounted = 1, mount = {}, errors, sharedStore, ...options } = {}) => {
+  return async (routes = {}, { mounted = 1, mount = {}, errors, before, sharedStore, ...options } = {}) => {
     const events: string[] = []
     const log: string[] = []
     const note = (message: string) => log.push(message)
     const store = sharedStore ?? new FaultyStore(call => events.push(call))
     const logger = { info: note, warn: note, error: note }
     const sessions = await openSessions({ store, secret, logger, env: {}, ...options })
-    const server = createServer(
-      adapter.serve(sessions, { ...usualRoutes, ...routes }, { mounted, mount, ...(errors && { errors }) }),
+    const answer = adapter.serve(
+      sessions,
+      { ...usualRoutes, ...routes },
+      { mounted, mount, ...(errors && { errors }) },
     )
+    const server = createServer(async (req, res) => {
+      if (before && req.url !== '/sign-in') await before(res)
+      answer(req, res)
+    })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     onTestFinished(async () => {
+      expect(store.held, 'sessions that are still held').toEqual([])
       server.closeAllConnections()
       server.close()
       await sessions.close()

@@ -1,3 +1,4 @@
+import { Stream } from 'node:stream'
 import type { Session, Sessions } from '@sojourn/core'
 import { attachSession, type MountOptions, withdrawAnswer } from '@sojourn/core/http'
 import type { Middleware } from 'koa'
@@ -29,8 +30,13 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
       await request.commit()?.catch(failure => sessions.report(failure))
       throw error
     }
+    const stored = request.commit()
+    if (stored === undefined) return
+    // Koa listens to a stream's errors once it sends it: one that comes while the session is stored would be nobody's.
+    let broken: unknown
+    if (ctx.body instanceof Stream) ctx.body.once('error', error => (broken = error))
     try {
-      await request.commit()
+      await stored
     } catch (error) {
       if (!ctx.headerSent) {
         withdrawAnswer(ctx.res, error)
@@ -38,6 +44,7 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
       }
       throw error
     }
+    if (broken !== undefined) throw broken
   }
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 import { openSessions } from '@sojourn/core'
@@ -75,6 +76,22 @@ test('the middleware above sees the failed commit as an error of next()', async 
     },
   )
   expect([reply.status, text]).toEqual([503, 'ERR_SESSION_STORE_UNAVAILABLE'])
+})
+
+test('a stream that breaks while the session is stored is an error, as without sessions, and the process lives', async () => {
+  const app = new Koa()
+  app.silent = true
+  const sessions = await newSessions()
+  const { create } = sessions.store
+  sessions.store.create = async record => {
+    await new Promise(done => setTimeout(done, 30))
+    return create.call(sessions.store, record)
+  }
+  app.use(session(sessions)).use(ctx => {
+    Object.assign(ctx.session, { a: 1 })
+    ctx.body = createReadStream('there is no such file')
+  })
+  expect((await fetch(await serve(app))).status).toBe(500)
 })
 
 test('a stream as the body is sent once the session is stored', async () => {

@@ -45,6 +45,27 @@ export function aborts(open: OpenSite): void {
       expect((await ada.get('/read')).json()).toEqual({ changed: 'yes', userId: 'ada' })
     })
 
+    test('before the middleware is reached: the session is not held for ever', async () => {
+      const arrived = deferred()
+      const closed = deferred()
+      const site = await open(
+        { '/job': () => undefined },
+        {
+          before: async res => {
+            arrived.resolve()
+            await once(res, 'close')
+            setTimeout(closed.resolve, 20)
+          },
+        },
+      )
+      const ada = await site.signedIn()
+      await expect(
+        ada.get('/job', { started: req => arrived.promise.then(() => req.destroy()) }),
+      ).rejects.toThrow()
+      await closed.promise
+      expect(site.store.held).toEqual([])
+    })
+
     test('during a stream: it ends, the change stays, and the process lives', async () => {
       const closed = deferred()
       const site = await open({

@@ -87,6 +87,34 @@ export function calls(open: OpenSite): void {
       },
     )
 
+    test('C6: of two updates that nobody awaits, the success of one does not hide that the other failed', async () => {
+      const site = await open({
+        '/both': ({ owner, send }) => {
+          owner.session.update(data => Object.assign(data, { order: 1 })).catch(() => site.store.heal())
+          owner.session.update(countOne)
+          send('stored')
+        },
+      })
+      const ada = await site.signedIn()
+      site.store.fail('update')
+      expect((await ada.get('/both')).status).toBe(503)
+      expect((await ada.get('/read')).json()).not.toHaveProperty('order')
+    })
+
+    test('a failed update() whose function the handler runs again with success counts as done, once', async () => {
+      const site = await open({
+        '/again': async ({ owner, send }) => {
+          await owner.session.update(countOne).catch(() => site.store.heal())
+          send(String(await owner.session.update(countOne)))
+        },
+      })
+      for (const visitor of [site.visitor(), await site.signedIn()]) {
+        site.store.fail('create', 'update')
+        const reply = await visitor.get('/again')
+        expect([reply.status, reply.body]).toEqual([200, '1'])
+      }
+    })
+
     test('C6: an error of destroy() that the handler overlooks does not become a 200', async () => {
       const site = await open({
         '/overlook': async ({ owner, send }) => {
@@ -133,8 +161,11 @@ export function calls(open: OpenSite): void {
       const site = await open({
         '/enter': ({ owner, send }) =>
           new Promise<void>((resolve, reject) => {
+            const before = owner.session
             owner.session.regenerate(error => {
               if (error) return reject(error)
+              // Passport's keepSessionInfo takes over what it likes.
+              owner.session.cart = before.cart
               owner.session.theme = 'dark'
               owner.session.save(failed => {
                 if (failed) return reject(failed)
@@ -152,12 +183,37 @@ export function calls(open: OpenSite): void {
           }),
       })
       const ada = await site.signedIn()
+      await ada.get('/set?cart=full&role=admin')
       const replay = ada.copy()
       await ada.get('/enter')
-      expect((await ada.get('/read')).json()).toEqual({ theme: 'dark', userId: 'ada' })
+      expect((await ada.get('/read')).json()).toEqual({ cart: 'full', theme: 'dark' })
       expect((await replay.get('/read')).json()).toEqual({})
       expect((await ada.get('/leave')).body).toBe('undefined')
       expect(ada.cookies.size).toBe(0)
+    })
+
+    test("after regenerate(cb) nothing of the old session is left, as express-session's users expect", async () => {
+      const site = await open({
+        '/renew': ({ owner, send }) =>
+          new Promise<void>(resolve => {
+            owner.session.regenerate(() => {
+              send(
+                JSON.stringify({
+                  ...owner.session,
+                  userId: owner.session.userId,
+                  isNew: owner.session.isNew,
+                }),
+              )
+              resolve()
+            })
+          }),
+      })
+      const ada = await site.signedIn()
+      await ada.get('/set?role=admin')
+      const replay = ada.copy()
+      expect((await ada.get('/renew')).json()).toEqual({ isNew: true })
+      expect(ada.cookies.size).toBe(0)
+      expect((await replay.get('/read')).json()).toEqual({})
     })
 
     test('a callback gets the error of its call', async () => {

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import type { Session } from '@sojourn/core'
 import { describe, expect, test } from 'vitest'
 import type { Exchange } from '../adapter.ts'
+import { deferred } from '../deferred.ts'
 import type { OpenSite } from '../site.ts'
 
 const sloppy = new Function('session', 'session.late = 1')
@@ -76,6 +78,58 @@ export function committed(open: OpenSite): void {
       })
       await site.ask('/late')
       expect(codes).toEqual(['ERR_SESSION_COMMITTED'])
+    })
+
+    test('a method that nobody waits for is told to the log, and ends no process', async () => {
+      const called = deferred()
+      const codes: unknown[] = []
+      const site = await open({
+        '/late': exchange => {
+          const { session } = exchange.owner
+          exchange.raw().res.end('sent')
+          session.save()
+          session.destroy(async error => {
+            codes.push(await codeOf(() => Promise.reject(error)))
+            called.resolve()
+          })
+        },
+      })
+      await site.ask('/late')
+      await called.promise
+      expect(codes).toEqual(['ERR_SESSION_COMMITTED'])
+      expect(site.log.filter(line => /has begun/.test(line))).toHaveLength(2)
+    })
+
+    test('a callback that changes the session too late ends no process', async () => {
+      const site = await open({
+        '/early': exchange => {
+          const { session } = exchange.owner
+          session.regenerate(() => {
+            session.late = 1
+          })
+          exchange.send('sent')
+        },
+      })
+      const warned = once(process, 'warning')
+      expect((await site.ask('/early')).status).toBe(200)
+      expect(await warned).toMatchObject([{ code: 'ERR_SESSION_COMMITTED' }])
+    })
+
+    test('a value is the same each time it is read', async () => {
+      const seen: unknown[] = []
+      const site = await open({
+        '/late': exchange => {
+          const { session } = exchange.owner
+          session.list = [{ a: 1 }, { a: 2 }]
+          session.frozen = Object.freeze({ in: { it: 1 } })
+          exchange.raw().res.end()
+          const list = session.list as object[]
+          seen.push(session.list === list, list.includes(list[0] as object), list.indexOf(list[1] as object))
+          seen.push((session.frozen as { in: object }).in)
+        },
+      })
+      await site.ask('/late')
+      expect(seen).toEqual([true, true, 1, { it: 1 }])
     })
 
     test('reading goes on working', async () => {

@@ -55,6 +55,26 @@ export function cost(open: OpenSite): void {
       expect(site.store.calls).toEqual(['load', 'update'])
     })
 
+    test('C3: of 20 parallel reads, one touches', async () => {
+      const allLoaded = deferred()
+      const site = await open(
+        {
+          '/together': async ({ owner, send }) => {
+            if (site.store.count('load') === 20) allLoaded.resolve()
+            await allLoaded.promise
+            send(String(owner.session.userId))
+          },
+        },
+        { touchInterval: 0 },
+      )
+      const ada = await site.signedIn()
+      await new Promise(done => setTimeout(done, 2))
+      site.store.delay('update')
+      const reads = Array.from({ length: 20 }, () => ada.get('/together'))
+      for (const { body } of await Promise.all(reads)) expect(body).toBe('ada')
+      expect(site.store.count('update')).toBe(1)
+    })
+
     test('C3: a session that is only read is touched at most once per touchInterval', async () => {
       vi.useFakeTimers({ toFake: ['Date'] })
       try {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { SessionError } from '@sojourn/core'
 import { describe, expect, test } from 'vitest'
 import type { Exchange } from '../adapter.ts'
 import { deferred } from '../deferred.ts'
@@ -167,6 +168,32 @@ export function outage(open: OpenSite): void {
       await ended.promise
     })
 
+    test.each(['fail', 'hang'] as const)(
+      'C3: a touch that can not be written (%s) harms nobody: the page is served, and the next request tries again',
+      async fault => {
+        const site = await open({}, { storeTimeout, touchInterval: 0 })
+        const ada = await site.signedIn()
+        await new Promise(done => setTimeout(done, 2))
+        site.store[fault]('update')
+        for (const times of [1, 2]) {
+          const reply = await ada.get('/read')
+          expect([reply.status, reply.json(), reply.setCookies]).toEqual([200, { userId: 'ada' }, []])
+          expect(site.store.count('update')).toBe(times)
+        }
+      },
+    )
+
+    test('a damaged session is a 500 that takes its cookie away, so that the visitor can sign in anew', async () => {
+      const site = await open()
+      const ada = await site.signedIn()
+      site.store.failWith(new SessionError('ERR_SESSION_CORRUPT', 'damaged'), 'load')
+      expect((await ada.get('/read')).status).toBe(500)
+      expect(ada.cookies.size).toBe(0)
+      await ada.get('/sign-in')
+      site.store.heal()
+      expect((await ada.get('/read')).json()).toEqual({ userId: 'ada' })
+    })
+
     test('C4: a sign-out that is not stored is a 503, and the session goes on', async () => {
       const site = await open()
       const ada = await site.signedIn()
@@ -207,8 +234,25 @@ export function outage(open: OpenSite): void {
       ['update', '/count'],
       ['update', '/sign-in'],
       ['destroy', '/sign-out'],
+      ['update', '/save'],
+      ['update', '/save-and-count'],
     ] as const)('I6: a %s that hangs is a 503 within storeTimeout + 100 ms: %s', async (call, path) => {
-      const site = await open({}, { storeTimeout })
+      const site = await open(
+        {
+          '/save': async ({ owner, send }) => {
+            owner.session.a = 1
+            await owner.session.save()
+            send('saved')
+          },
+          '/save-and-count': ({ owner, send }) => {
+            owner.session.a = 1
+            owner.session.save()
+            owner.session.update(countOne)
+            send('both')
+          },
+        },
+        { storeTimeout },
+      )
       const ada = await site.signedIn()
       await ada.get('/still')
       site.store.hang(call)
@@ -216,6 +260,16 @@ export function outage(open: OpenSite): void {
       expect([reply.status, reply.setCookies]).toEqual([503, []])
       site.store.heal()
       expect((await ada.get('/read')).status).toBe(200)
+    })
+
+    test('I6: many cookies of one name cost one wait, and a few loads', async () => {
+      const site = await open({}, { storeTimeout })
+      const cookies: string[] = []
+      for (let i = 0; i < 10; i++) cookies.push(`sid=${(await site.signedIn()).cookie}`)
+      site.store.hang('load')
+      const reply = await inTime(site.ask('/read', { headers: { cookie: cookies.join('; ') } }))
+      expect(reply.status).toBe(503)
+      expect(site.store.count('load')).toBeLessThanOrEqual(4)
     })
 
     test('I6: an update(fn) whose fn never ends is an error in time, and does not block the others', async () => {

@@ -146,6 +146,41 @@ export function parallel(open: OpenSite): void {
       for (const replay of others) expect((await replay.get('/read')).json()).toEqual({})
     })
 
+    test.each([
+      ['persistent: true', { persistent: true }],
+      ['cookie.maxAge', {}],
+    ])('C7: a slow response does not overwrite the cookie of a fresh sign-in (%s)', async (how, options) => {
+      const counted = deferred()
+      const go = deferred()
+      const site = await open(
+        {
+          '/enter': async ({ owner, send }) => {
+            await owner.session.regenerate({ userId: 'ada' })
+            if (how === 'cookie.maxAge') owner.session.cookie.maxAge = 86_400_000
+            send('welcome')
+          },
+          '/slow': async ({ owner, send }) => {
+            await owner.session.update(countOne)
+            owner.session.more = 'data'
+            await owner.session.save()
+            counted.resolve()
+            await go.promise
+            send('slow')
+          },
+        },
+        { touchInterval: 0, ...options },
+      )
+      const ada = site.visitor()
+      await ada.get('/enter')
+      await new Promise(done => setTimeout(done, 2))
+      const slow = ada.copy().get('/slow')
+      await counted.promise
+      await ada.get('/enter')
+      go.resolve()
+      const reply = await slow
+      expect([reply.status, reply.setCookies]).toEqual([200, []])
+    })
+
     describe("conflict: 'reject'", () => {
       const racing = async () => {
         const site = await open(

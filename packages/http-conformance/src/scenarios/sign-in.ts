@@ -53,6 +53,31 @@ export function signIn(open: OpenSite): void {
       expect((await replay.get('/read')).json()).toEqual({})
     })
 
+    test.each([
+      ['/sign-out', {}],
+      ['/sign-in', { userId: 'ada' }],
+    ])(
+      'C4 C5: %s ends every session that the browser has a cookie of this name for',
+      async (path, stands) => {
+        const site = await open()
+        const cookies = []
+        for (const who of ['one', 'two']) {
+          const visitor = await site.signedIn()
+          await visitor.get(`/set?who=${who}`)
+          cookies.push(`sid=${visitor.cookie}`)
+        }
+        for (const cookie of [cookies.join('; '), cookies.toReversed().join('; ')]) {
+          const headers = { cookie }
+          const { who } = (await site.ask('/read', { headers })).json()
+          const [setCookie = ''] = (await site.ask(path, { headers })).setCookies
+          expect((await site.ask('/read', { headers })).json()).toEqual({})
+          const now = { cookie: `${setCookie.split(';')[0]}; ${cookie}` }
+          const expected = path === '/sign-in' && who !== undefined ? { ...stands, who } : stands
+          expect((await site.ask('/read', { headers: now })).json()).toEqual(expected)
+        }
+      },
+    )
+
     test('C4: keys that are set after sign-out begin a new session, without anything of the old one', async () => {
       const site = await open({
         '/leave': async ({ owner, send }) => {

@@ -68,6 +68,18 @@ export function timeouts(open: OpenSite): void {
       expect((await ada.get('/read')).json()).toEqual({})
     })
 
+    test.each(['/set?a=1', '/count', '/read'])(
+      'F9: a worker whose clock is an hour behind does not shorten the life of a session (%s)',
+      async path => {
+        const site = await open({}, { idleTimeout: 1_800_000, touchInterval: 0 })
+        const ada = await site.signedIn()
+        at(-3600)
+        expect((await ada.get(path)).status).toBe(200)
+        at(1)
+        expect((await ada.get('/read')).json()).toMatchObject({ userId: 'ada' })
+      },
+    )
+
     test('a shorter absoluteTimeout ends older sessions at once', async () => {
       const site = await open()
       const ada = await site.signedIn()

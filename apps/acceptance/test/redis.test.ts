@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisServer } from '@sojourn/redis-servers'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { type Reply, type Server, startServer } from './serving.ts'
+
+const storeTimeout = 2000
+const hang = 5000
+const inFlight = 200
+
+async function startOnRedis(app: string): Promise<{ redis: RedisServer; server: Server }> {
+  const redis = await RedisServer.start('--appendonly', 'yes')
+  onTestFinished(() => redis.stop())
+  const server = await startServer(app, { REDIS_URL: redis.url })
+  expect(server.output.join('\n')).toContain(`Session storage initialized: redis at 127.0.0.1:${redis.port}`)
+  return { redis, server }
+}
+
+/** Bytes in use, by process. */
+async function memory(server: Server): Promise<Map<unknown, number>> {
+  const used = new Map<unknown, number>()
+  for (let tries = 0; used.size < 4 && tries < 1000; tries++) {
+    const { body } = await server.get('/memory', undefined, true)
+    used.set(body.pid, Number(body.bytes))
+  }
+  return used
+}
+
+/** Asks, and tells how long the answer took, in milliseconds. */
+async function timed(ask: () => Promise<Reply>): Promise<{ reply: Reply; took: number }> {
+  const begun = performance.now()
+  const reply = await ask()
+  return { reply, took: performance.now() - begun }
+}
+
+describe.each([['express-app.ts'], ['koa-app.ts']])('four workers on Redis: %s', app => {
+  it('C2: 2,000 requests set a key each on one session, 2,000 count up: all are there', async () => {
+    const { server } = await startOnRedis(app)
+    const cookie = await server.signIn()
+    const paths = Array.from({ length: 2000 }, (_, i) => [`/set?key=${i}`, '/count']).flat()
+    const next = paths.values()
+    const statuses = new Set<number>()
+    const visit = async () => {
+      for (const path of next) statuses.add((await server.get(path, cookie)).status)
+    }
+    await Promise.all(Array.from({ length: 64 }, visit))
+    expect([...statuses]).toEqual([200])
+    const { body } = await server.get('/data', cookie)
+    expect(Object.keys(body)).toHaveLength(2001)
+    expect(body.count).toBe(2000)
+  })
+
+  it('F11: Redis hangs for 5 s under 200 requests in flight', async () => {
+    const { redis, server } = await startOnRedis(app)
+    const cookies = await Promise.all(Array.from({ length: inFlight }, (_, i) => server.signIn(`user-${i}`)))
+    const signedOut = cookies.splice(0, 20)
+    for (const cookie of signedOut) expect((await server.get('/sign-out', cookie)).status).toBe(200)
+    const before = await memory(server)
+
+    redis.signal('SIGSTOP')
+    const begun = performance.now()
+    const took: number[] = []
+    const statuses = new Map<number, number>()
+    const paths = ['/', '/set?key=a', '/count', '/sign-out', '/slow-set?key=b', '/sign-in?key=c']
+    const visit = async (_: unknown, i: number) => {
+      const cookie = cookies[i] ?? signedOut[i % signedOut.length]
+      while (performance.now() - begun < hang) {
+        const path = paths[i % paths.length] ?? '/'
+        const answer = await timed(() => server.get(path, cookie, true))
+        took.push(answer.took)
+        statuses.set(answer.reply.status, (statuses.get(answer.reply.status) ?? 0) + 1)
+        await sleep(20)
+      }
+    }
+    const anonymous = async () => {
+      while (performance.now() - begun < hang) {
+        expect((await server.get('/', undefined, true)).status).toBe(200)
+        await sleep(20)
+      }
+    }
+    const hanging = Promise.all([...Array.from({ length: inFlight }, visit), anonymous()])
+    await sleep(hang)
+    redis.signal('SIGCONT')
+    const healed = performance.now()
+    const survivor = await server.signIn('survivor').catch(() => undefined)
+    let back = survivor
+    while (back === undefined) {
+      await sleep(20)
+      back = await server.signIn('survivor').catch(() => undefined)
+    }
+    const recovery = performance.now() - healed
+    await hanging
+
+    for (const cookie of signedOut) expect((await server.get('/', cookie)).body.userId).toBeNull()
+    const after = await memory(server)
+    const growth = [...after].map(([pid, bytes]) => bytes - (before.get(pid) ?? 0))
+    process.stdout.write(
+      `F11 ${app}: ${took.length} replies ${JSON.stringify(Object.fromEntries(statuses))}, slowest ${Math.round(Math.max(...took))} ms; back ${Math.round(recovery)} ms after SIGCONT; memory of a worker grew by at most ${Math.round(Math.max(...growth) / 1024)} KB\n`,
+    )
+    expect([...statuses.keys()]).toEqual([503])
+    expect(Math.max(...took)).toBeLessThan(storeTimeout + 100)
+    expect(recovery).toBeLessThan(2000)
+    expect(after.size).toBe(4)
+    expect([...after.keys()].sort()).toEqual([...before.keys()].sort())
+    expect(Math.max(...growth)).toBeLessThan(8 * 1024 * 1024)
+  })
+})
