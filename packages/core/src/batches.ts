@@ -3,11 +3,14 @@
  * at work waits, and goes out together as the next batch.
  */
 export class Batches<Job, Result> {
-  readonly #work: (key: string, jobs: readonly Job[]) => Promise<readonly Result[]>
+  readonly #work: Work<Job, Result>
   readonly #waiting = new Map<string, Waiting<Job, Result>[]>()
 
-  /** @param work answers one result per job, in the same order; if it rejects, all jobs of the batch do */
-  constructor(work: (key: string, jobs: readonly Job[]) => Promise<readonly Result[]>) {
+  /**
+   * @param work answers one result per job, in the same order, or a promise of it (see `rejected`); if it rejects, all
+   * jobs of the batch do
+   */
+  constructor(work: Work<Job, Result>) {
     this.#work = work
   }
 
@@ -30,7 +33,8 @@ export class Batches<Job, Result> {
     )
       .then(
         results => {
-          for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
+          for (const [index, { resolve }] of batch.entries())
+            resolve(results[index] as Result | Promise<Result>)
         },
         (error: unknown) => {
           for (const { reject } of batch) reject(error)
@@ -47,8 +51,17 @@ export class Batches<Job, Result> {
   }
 }
 
+type Work<Job, Result> = (key: string, jobs: readonly Job[]) => Promise<readonly (Result | Promise<Result>)[]>
+
+/** The failure of one job among others. Nobody needs to handle it until its turn comes. */
+export function rejected<Result>(error: unknown): Promise<Result> {
+  const failure = Promise.reject<Result>(error)
+  failure.catch(() => undefined)
+  return failure
+}
+
 interface Waiting<Job, Result> {
   readonly job: Job
-  readonly resolve: (result: Result) => void
+  readonly resolve: (result: Result | Promise<Result>) => void
   readonly reject: (error: unknown) => void
 }

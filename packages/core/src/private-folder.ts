@@ -80,7 +80,17 @@ async function closeToOthers(folder: string): Promise<string> {
   return folder
 }
 
-export function badFolder(message: string, cause?: unknown): SessionError {
+/** For a folder that is there and closed to others, in which nothing can be made. */
+export function unwritable(folder: string, cause: unknown): SessionError {
+  const readOnly = cause instanceof Error && 'code' in cause && cause.code === 'EROFS'
+  const command = readOnly ? `sudo mount -o remount,rw ${quote(folder)}` : `chmod u+rwx ${quote(folder)}`
+  return badFolder(
+    `The session folder ${folder} can't be written to. Choose another with SESSION_DIR, or run: ${command}`,
+    cause,
+  )
+}
+
+function badFolder(message: string, cause?: unknown): SessionError {
   return new SessionError('ERR_SESSION_DIRECTORY', message, { cause })
 }
 

@@ -22,6 +22,11 @@ export function pathOf(folder: string, hash: string): string {
   return join(indexOf(folder), hash.slice(0, 2), hash.slice(2, 4), hash.slice(4))
 }
 
+/** Where cacache, and we, write what is to become a bucket; what a killed process left there is nobody's. */
+export function strayFolder(folder: string): string {
+  return join(folder, 'tmp')
+}
+
 /**
  * The buckets of a folder as files, for a cleanup. These calls are synchronous because each is some microseconds,
  * and a tenth of what it costs through the thread pool; `Turns` keeps many of them from adding up.
@@ -64,6 +69,16 @@ export class BucketFiles {
 
   remove(hash: string): void {
     rmSync(pathOf(this.#folder, hash), { force: true })
+  }
+
+  /** Removes what killed processes left half-written. @param before epoch ms; what is younger may be at work */
+  async removeStrays(before: number, turns: Turns): Promise<void> {
+    for (const name of namesIn(strayFolder(this.#folder))) {
+      const path = join(strayFolder(this.#folder), name)
+      const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before
+      if (changed < before) rmSync(path, { recursive: true, force: true })
+      await turns.pause()
+    }
   }
 
   /** Removes folders that removed buckets left empty, so that they don't use up a small disk's inodes. */

@@ -1,10 +1,11 @@
-import { statSync, utimesSync } from 'node:fs'
-import { open, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { type Stats, statSync, utimesSync } from 'node:fs'
+import { open, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { unavailable } from '@sojourn/core/store-kit'
 import { corrupt } from '@sojourn/keyv'
 import cacache from 'cacache'
-import { hashOf, pathOf } from './bucket-files.ts'
+import { hashOf, pathOf, strayFolder } from './bucket-files.ts'
 
 /** What a bucket holds: a value of Keyv, with the end of its life. */
 export interface Entry {
@@ -39,14 +40,20 @@ export class Buckets {
 
   /** `null` if there is none. @throws SessionError ERR_SESSION_CORRUPT if there is one that can't be read */
   async read(key: string): Promise<Entry | null> {
-    const info = await cacache.get.info(this.#folder, key)
-    if (info === null) {
-      if ((await sizeOf(pathOf(this.#folder, hashOf(key)))) > 0) throw corrupt()
-      return null
+    const path = pathOf(this.#folder, hashOf(key))
+    for (let before: Stats | undefined; ; ) {
+      const info = await cacache.get.info(this.#folder, key)
+      if (info !== null) {
+        if (isEntry(info.metadata)) return info.metadata
+        throw corrupt()
+      }
+      const now = await stat(path).catch(ignoreMissing)
+      if (now === undefined || now.size === 0) return null
+      // It may have been written since: it is damaged only if it is still the same.
+      if (before?.ino === now.ino && before.size === now.size && before.ctimeMs === now.ctimeMs)
+        throw corrupt()
+      before = now
     }
-    const { metadata } = info
-    if (!isEntry(metadata)) throw corrupt()
-    return metadata
   }
 
   async write(key: string, entry: Entry): Promise<void> {
@@ -56,7 +63,8 @@ export class Buckets {
       if (attempt === 3) throw unavailable(new Error('the session folder is read-only, or is being removed'))
     }
     if (statSync(path).size > 4 * entry.value.length + compactAfter) {
-      await cacache.index.compact(this.#folder, key, (a, b) => a.key === b.key)
+      if (this.#durable) await this.#replace(path, key, entry)
+      else await cacache.index.compact(this.#folder, key, (a, b) => a.key === b.key)
     }
     const expiry = entry.expiresAt === null ? never : new Date(entry.expiresAt)
     utimesSync(path, expiry, expiry)
@@ -78,6 +86,16 @@ export class Buckets {
     return inserted !== undefined
   }
 
+  /** As `compact`, which renames a file that is not on the disk yet: after a power failure it could be empty. */
+  async #replace(path: string, key: string, entry: Entry): Promise<void> {
+    const draft = join(strayFolder(this.#folder), `bucket-${randomBytes(8).toString('hex')}`)
+    await cacache.index.insert(draft, key, emptyIntegrity, { metadata: entry, size: 0 })
+    const file = pathOf(draft, hashOf(key))
+    await syncPath(file)
+    await rename(file, path)
+    await rm(draft, { recursive: true, force: true })
+  }
+
   /** The file, and every folder up to ours: any of them may be new. */
   async #sync(path: string): Promise<void> {
     for (let at = path; at.length >= this.#folder.length; at = dirname(at)) await syncPath(at)
@@ -91,11 +109,6 @@ async function syncPath(path: string): Promise<void> {
   } finally {
     await handle.close()
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path).catch(ignoreMissing)
-  return found?.size ?? 0
 }
 
 function ignoreMissing(error: unknown): undefined {

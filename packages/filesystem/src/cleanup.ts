@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
 import { type BucketFile, BucketFiles, hashOf, Turns } from './bucket-files.ts'
 import type { Folder } from './keyv-cacache.ts'
@@ -15,6 +16,10 @@ export interface CleanupOptions {
 
 /** When too many live, so many of the threshold stay. */
 const keep = 0.9
+/** Milliseconds without another look after one that found more than the threshold, all in use. */
+const restAfterNothing = 1000
+/** Milliseconds after which a half-written file is nobody's any more. */
+const strayAge = 60_000
 /** The one cleanup lock of a folder. */
 const theLock = hashOf('cleanup')
 
@@ -32,25 +37,27 @@ export class Cleanup {
   readonly #locks: FolderLocks
   readonly #files: BucketFiles
   readonly #held = new Map<string, number>()
-  readonly #created: number
-  readonly #destroyed: number
+  #created: number
+  #destroyed: number
   readonly #timer: NodeJS.Timeout
   #running: Promise<void> | undefined
+  /** Until then, by `performance.now()`, creates begin no cleanup: the last one found everything in use. */
+  #restUntil = 0
 
   constructor(folder: Folder, options: CleanupOptions) {
     this.#folder = folder
     this.#options = options
     this.#locks = new FolderLocks(folder.path)
     this.#files = new BucketFiles(folder.path)
-    this.#created = openSync(join(folder.path, 'created'), 'a', 0o600)
-    this.#destroyed = openSync(join(folder.path, 'destroyed'), 'a', 0o600)
+    this.#created = openTally(folder.path, 'created')
+    this.#destroyed = openTally(folder.path, 'destroyed')
     this.#timer = setInterval(() => this.#start(true), options.interval).unref()
   }
 
   /** A session was created: counts it, and begins a cleanup in the background if that was one too many. */
   countCreated(): void {
     tally(this.#created)
-    if (this.#isOver()) this.#start(false)
+    if (this.#isOver() && performance.now() >= this.#restUntil) this.#start(false)
   }
 
   countDestroyed(): void {
@@ -83,6 +90,7 @@ export class Cleanup {
   }
 
   get count(): number {
+    this.#reopenIfRemoved()
     return Math.max(0, fstatSync(this.#created).size - fstatSync(this.#destroyed).size)
   }
 
@@ -91,7 +99,9 @@ export class Cleanup {
   }
 
   #start(prune: boolean): void {
-    this.#running ??= this.#run(prune)
+    // Not at once: the request that made the new session has yet to say that it uses it.
+    this.#running ??= setImmediate()
+      .then(() => this.#run(prune))
       .catch((error: unknown) => {
         this.#options.logger.error(
           `Session cleanup failed: ${error instanceof Error ? error.message : 'unknown'}`,
@@ -105,21 +115,32 @@ export class Cleanup {
   async #run(prune: boolean): Promise<void> {
     // Whoever has the lock does the work; what came meanwhile is counted, and found when it is over the limit.
     if (!this.#locks.try('cleanup', theLock)) return
+    const turns = new Turns()
     try {
-      do await this.#clean()
-      while (this.#isOver())
-      if (prune) await this.#files.prune(new Turns())
+      let removed = 1
+      while (removed > 0 && (prune || this.#isOver())) {
+        removed = await this.#clean(turns)
+        if (prune) await this.#prune(turns)
+        prune = false
+      }
+      if (this.#isOver()) this.#restUntil = performance.now() + restAfterNothing
     } finally {
       this.#locks.release('cleanup', theLock)
     }
   }
 
-  async #clean(): Promise<void> {
+  async #prune(turns: Turns): Promise<void> {
+    await this.#files.removeStrays(this.#now() - strayAge, turns)
+    await this.#files.prune(turns)
+  }
+
+  /** How many sessions it removed. */
+  async #clean(turns: Turns): Promise<number> {
     const now = this.#now()
     const countBefore = this.count
-    const turns = new Turns()
     const alive: BucketFile[] = []
-    for (const file of await this.#files.list(turns)) {
+    const files = await this.#files.list(turns)
+    for (const file of files) {
       if (file.expiresAt > now || !this.#removeExpired(file, now)) alive.push(file)
       await turns.pause()
     }
@@ -130,6 +151,7 @@ export class Cleanup {
         `Session cleanup ended ${evicted} live sessions, those expiring soonest, because more than ${this.#options.threshold} were stored: their users are signed out. Raise SESSION_FILE_THRESHOLD (0 is no limit) if these were not bots.`,
       )
     }
+    return files.length - alive.length + evicted
   }
 
   /** Ends the live sessions over the limit, soonest expiry first, but none that is in use; how many it ended. */
@@ -185,10 +207,24 @@ export class Cleanup {
     return fstatSync(this.#created).mtimeMs
   }
 
+  /** Whoever removes the folder of a running server must not leave its processes with counts of their own. */
+  #reopenIfRemoved(): void {
+    if (fstatSync(this.#created).nlink > 0) return
+    closeSync(this.#created)
+    closeSync(this.#destroyed)
+    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 })
+    this.#created = openTally(this.#folder.path, 'created')
+    this.#destroyed = openTally(this.#folder.path, 'destroyed')
+  }
+
   #setCount(count: number): void {
     ftruncateSync(this.#destroyed, 0)
     ftruncateSync(this.#created, Math.max(0, count))
   }
+}
+
+function openTally(folder: string, name: string): number {
+  return openSync(join(folder, name), 'a', 0o600)
 }
 
 /** Best effort: on a full disk the count falls behind, and the timer makes up for it. */

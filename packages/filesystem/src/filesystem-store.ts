@@ -1,7 +1,10 @@
 import { statfs } from 'node:fs/promises'
 import type {
+  Conflict,
   Eviction,
+  Gone,
   Logger,
+  SessionChange,
   SessionRecord,
   SessionStore,
   StoreAbilities,
@@ -9,7 +12,7 @@ import type {
   StoreHealth,
   Written,
 } from '@sojourn/core'
-import { isId, projectFolder } from '@sojourn/core/store-kit'
+import { projectFolder } from '@sojourn/core/store-kit'
 import { KeyvStore } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
@@ -66,7 +69,13 @@ class FilesystemStore extends KeyvStore implements Eviction {
 
   constructor(options: FilesystemStoreOptions) {
     const { durable = false, lockTimeout = 2000, keyPrefix = 'session:' } = options
-    const adapter = new KeyvCacache({ directory: options.directory ?? projectFolder(), durable, lockTimeout })
+    const directory = options.directory ?? projectFolder()
+    // Once it is open: before, no session can come or go.
+    const observer = {
+      appeared: () => this.#cleanup?.countCreated(),
+      vanished: () => this.#cleanup?.countDestroyed(),
+    }
+    const adapter = new KeyvCacache({ directory, durable, lockTimeout }, observer)
     super(adapter, { name: 'filesystem', keyPrefix })
     const { threshold = 1000, cleanupInterval = 5 * 60_000, logger = console } = options
     this.#adapter = adapter
@@ -82,16 +91,18 @@ class FilesystemStore extends KeyvStore implements Eviction {
   }
 
   override async create(record: SessionRecord): Promise<Written> {
-    const cleanup = this.#cleanup ?? (await this.open())
-    const written = await super.create(record)
-    cleanup.countCreated()
-    return written
+    await this.open()
+    return super.create(record)
+  }
+
+  override async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
+    await this.open()
+    return super.update(token, change)
   }
 
   override async destroy(token: string): Promise<void> {
-    const cleanup = this.#cleanup ?? (await this.open())
-    await super.destroy(token)
-    if (isId(token)) cleanup.countDestroyed()
+    await this.open()
+    return super.destroy(token)
   }
 
   hold(token: string): void {

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { Batches, badFolder, openPrivateFolder } from '@sojourn/core/store-kit'
+import { Batches, isSessionError, openPrivateFolder, rejected, unwritable } from '@sojourn/core/store-kit'
 import { type Applied, type AtomicAdapter, RecordEditor, type TextChange } from '@sojourn/keyv'
 import cacache from 'cacache'
 import { Buckets, type Entry, isEntry } from './bucket.ts'
@@ -15,13 +15,22 @@ export interface KeyvCacacheOptions {
   readonly lockTimeout?: number
 }
 
-/** One step on a key; it gets what stands and answers what is to stand. */
+/** One step on a key. */
 type Job =
   | { readonly kind: 'change'; readonly change: TextChange }
   | { readonly kind: 'set' | 'create'; readonly entry: Entry }
   | { readonly kind: 'delete' }
 
-type Outcome = Applied | { readonly status: 'deleted'; readonly existed: boolean }
+type Outcome =
+  | Applied
+  | { readonly status: 'exists' }
+  | { readonly status: 'deleted'; readonly existed: boolean }
+
+/** Is told, under the key's lock, when a key's file comes and goes. */
+export interface FileObserver {
+  appeared(): void
+  vanished(): void
+}
 
 /** What an open folder consists of. */
 export interface Folder {
@@ -41,10 +50,12 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
   readonly opts: Required<KeyvCacacheOptions> & { readonly dialect: string; readonly url: string }
   namespace?: string | undefined
   readonly #batches = new Batches<Job, Outcome>((key, jobs) => this.#runLocked(key, jobs))
+  readonly #observer: FileObserver | undefined
   #folder: Promise<Folder> | undefined
 
-  constructor(options: KeyvCacacheOptions) {
+  constructor(options: KeyvCacacheOptions, observer?: FileObserver) {
     super()
+    this.#observer = observer
     this.opts = {
       durable: false,
       lockTimeout: 2000,
@@ -93,7 +104,8 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
     const outcome = await this.#batches.run(key, { kind: 'change', change })
-    return outcome.status === 'deleted' ? { status: 'gone' } : outcome
+    if (outcome.status === 'deleted' || outcome.status === 'exists') return { status: 'gone' }
+    return outcome
   }
 
   /** Deletes all keys of the namespace, or all. */
@@ -121,61 +133,93 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
     )
   }
 
-  async #runLocked(key: string, jobs: readonly Job[]): Promise<Outcome[]> {
+  async #runLocked(key: string, jobs: readonly Job[]): Promise<(Outcome | Promise<Outcome>)[]> {
     const { buckets, locks } = await this.open()
     const hash = hashOf(key)
     await locks.acquire(hash, this.opts.lockTimeout)
     try {
-      return await runJobs(buckets, key, jobs)
+      return await this.#runJobs(buckets, key, jobs)
     } finally {
       locks.release('write', hash)
     }
   }
-}
 
-/** Runs all jobs on what stands under the key and writes the result once. The caller holds the key's lock. */
-async function runJobs(buckets: Buckets, key: string, jobs: readonly Job[]): Promise<Outcome[]> {
-  // A damaged entry can still be deleted or replaced.
-  const needed = jobs.some(({ kind }) => kind === 'change' || kind === 'create')
-  const before = live(await buckets.read(key).catch(error => (needed ? Promise.reject(error) : null)))
-  const step = new Step(before)
-  const outcomes = jobs.map(job => step.run(job))
-  const { stands } = step
-  if (stands !== null && stands !== before) await buckets.write(key, stands)
-  const ended = stands === null && outcomes.some(({ status }) => status === 'written' || status === 'deleted')
-  if (ended) await buckets.remove(hashOf(key))
-  return outcomes
-}
-
-/** What stands under a key while the jobs of one batch are applied to it. */
-class Step {
-  #stands: Entry | null
-  #editor: RecordEditor | undefined
-
-  constructor(stands: Entry | null) {
-    this.#stands = stands
+  /** Runs all jobs on what stands under the key, and writes the result once. The caller holds the key's lock. */
+  async #runJobs(
+    buckets: Buckets,
+    key: string,
+    jobs: readonly Job[],
+  ): Promise<(Outcome | Promise<Outcome>)[]> {
+    const found = await buckets.read(key).catch(damagedOrThrow)
+    const stack = new JobStack(found instanceof Damaged ? null : live(found))
+    const outcomes = jobs.map(job => {
+      // A damaged entry can be deleted and replaced, but not changed.
+      const unfit = found instanceof Damaged && (job.kind === 'change' || job.kind === 'create')
+      return unfit ? rejected<Outcome>(found.error) : stack.run(job)
+    })
+    const { result, touched } = stack.finish()
+    if (result !== null && touched) {
+      await buckets.write(key, result)
+      if (found === null) this.#observer?.appeared()
+    } else if (touched) {
+      await buckets.remove(hashOf(key))
+      if (found !== null) this.#observer?.vanished()
+    }
+    return outcomes
   }
+}
 
-  get stands(): Entry | null {
-    if (this.#editor?.changed) this.#stands = this.#editor.result
-    this.#editor = undefined
-    return this.#stands
+/** What stands under a key while jobs are applied to it, one on top of the other. */
+class JobStack {
+  #entry: Entry | null
+  #editor: RecordEditor | undefined
+  #touched = false
+
+  constructor(entry: Entry | null) {
+    this.#entry = entry
   }
 
   run(job: Job): Outcome {
     if (job.kind === 'change') {
-      this.#editor ??= new RecordEditor(this.#stands?.value ?? null, Date.now())
+      // One for all changes in a row: the text is taken apart and put together once.
+      this.#editor ??= new RecordEditor(this.#entry?.value ?? null, Date.now())
       return this.#editor.apply(job.change)
     }
-    const { stands } = this
-    if (job.kind === 'create' && stands !== null) return { status: 'gone' }
-    if (job.kind === 'delete') {
-      this.#stands = null
-      return { status: 'deleted', existed: stands !== null }
-    }
-    this.#stands = job.entry
-    return { status: 'written', version: 1 }
+    this.#endEditing()
+    const existed = this.#entry !== null
+    if (job.kind === 'create' && existed) return { status: 'exists' }
+    this.#touched = true
+    this.#entry = job.kind === 'delete' ? null : job.entry
+    return job.kind === 'delete' ? { status: 'deleted', existed } : { status: 'written', version: 1 }
   }
+
+  /** What stands now, `null` for nothing, and whether any job has anything to do with that. */
+  finish(): { readonly result: Entry | null; readonly touched: boolean } {
+    this.#endEditing()
+    return { result: this.#entry, touched: this.#touched }
+  }
+
+  #endEditing(): void {
+    if (this.#editor?.changed) {
+      this.#entry = this.#editor.result
+      this.#touched = true
+    }
+    this.#editor = undefined
+  }
+}
+
+/** Stands for an entry that can't be read. */
+class Damaged {
+  readonly error: unknown
+
+  constructor(error: unknown) {
+    this.error = error
+  }
+}
+
+function damagedOrThrow(error: unknown): Damaged {
+  if (isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT') return new Damaged(error)
+  throw error
 }
 
 function live(entry: Entry | null): Entry | null {
@@ -187,9 +231,6 @@ async function openFolder({ directory, durable }: Required<KeyvCacacheOptions>):
   try {
     return { path, buckets: new Buckets(path, durable), locks: new FolderLocks(path) }
   } catch (cause) {
-    throw badFolder(
-      `The session folder ${path} can't be written to. Choose another with SESSION_DIR, or make it writable.`,
-      cause,
-    )
+    throw unwritable(path, cause)
   }
 }

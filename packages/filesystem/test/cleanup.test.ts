@@ -1,7 +1,8 @@
-import { readdirSync, statSync, utimesSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { BucketFiles } from '../src/bucket-files.ts'
 import { filesystemStore } from '../src/index.ts'
 import { temporaryFolder } from './folders.ts'
 import { startWorker } from './processes.ts'
@@ -106,6 +107,81 @@ describe('cleanup', () => {
     await until(() => buckets(directory).length === 1)
     expect(await store.load(token)).not.toBeNull()
     expect(await store.load(expired)).toBeNull()
+    await store.close()
+  })
+
+  it('counts what comes and goes, not calls: destroys of what is gone hide nothing', async () => {
+    const { directory, store, create } = open(100)
+    const token = await create(hour)
+    await Promise.all(Array.from({ length: 200 }, () => store.destroy(token)))
+    for (let i = 0; i < 200; i++) await store.destroy('A'.repeat(43))
+    for (let i = 0; i < 300; i++) await create(hour + i * 1000)
+    await until(() => buckets(directory).length <= 100)
+    await store.close()
+  })
+
+  it('counts sessions that a change ended, as every sign-in does: none live is ended for them', async () => {
+    const { directory, store, create, warnings } = open(100)
+    for (let i = 0; i < 300; i++) {
+      const token = await create(hour)
+      expect((await store.update(token, { expiresAt: 0 })).status).toBe('written')
+    }
+    expect(buckets(directory)).toHaveLength(0)
+    expect((await store.health()).warnings).toEqual([])
+    for (let i = 0; i < 100; i++) await create(hour)
+    await sleep(50)
+    expect(buckets(directory)).toHaveLength(100)
+    expect(warnings).toEqual([])
+    await store.close()
+  })
+
+  it('spares the session that a request has just created, if the request uses it', async () => {
+    const { store, create } = open(1)
+    const first = await create(2 * hour)
+    store.hold(first)
+    const second = await create(hour)
+    store.hold(second)
+    await sleep(50)
+    expect(await store.load(first)).not.toBeNull()
+    expect(await store.load(second)).not.toBeNull()
+    store.release(first)
+    store.release(second)
+    await store.close()
+  })
+
+  it('does not look again and again while all are in use', async () => {
+    const { directory, store, create } = open(10)
+    const list = vi.spyOn(BucketFiles.prototype, 'list')
+    onTestFinished(() => list.mockRestore())
+    for (let i = 0; i < 40; i++) store.hold(await create(hour))
+    await sleep(100)
+    expect(buckets(directory)).toHaveLength(40)
+    expect(list.mock.calls.length).toBeLessThanOrEqual(3)
+    await store.close()
+  })
+
+  it('removes what killed processes left half-written, but not what may be at work', async () => {
+    const { directory, store, create } = open(1000, { cleanupInterval: 50 })
+    await create(hour)
+    const stray = (name: string) => join(directory, 'tmp', name)
+    mkdirSync(stray('old-folder'), { recursive: true })
+    for (const name of ['old', 'young', 'old-folder/bucket'])
+      writeFileSync(stray(name), '{"a session":"of somebody"}')
+    const longAgo = new Date(Date.now() - 120_000)
+    for (const name of ['old', 'old-folder']) utimesSync(stray(name), longAgo, longAgo)
+    await until(() => readdirSync(join(directory, 'tmp')).length === 1)
+    expect(readdirSync(join(directory, 'tmp'))).toEqual(['young'])
+    await store.close()
+  })
+
+  it('goes on counting when the folder was removed from a running server', async () => {
+    const { directory, store, create } = open(100)
+    await create(hour)
+    rmSync(directory, { recursive: true })
+    const worker = await startWorker(directory, 100)
+    await worker.ask('create', { count: 80 })
+    for (let i = 0; i < 80; i++) await create(hour + i * 1000)
+    await until(() => buckets(directory).length <= 100)
     await store.close()
   })
 

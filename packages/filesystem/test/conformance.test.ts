@@ -1,3 +1,5 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import keyvTestSuite from '@keyv/test-suite'
 import { testStore } from '@sojourn/conformance'
@@ -40,5 +42,48 @@ describe('KeyvCacache is a Keyv storage adapter', () => {
       ['a:1', 'one'],
       ['a:2', 'two'],
     ])
+  })
+})
+
+describe('KeyvCacache under several writers and readers', () => {
+  it('a key that another process sets and deletes is there or not, never damaged', async () => {
+    const directory = temporaryFolder()
+    const [writer, reader] = [new KeyvCacache({ directory }), new KeyvCacache({ directory })]
+    let going = true
+    const writing = (async () => {
+      for (let i = 0; i < 1500; i++) {
+        await writer.set('key', 'value')
+        await writer.delete('key')
+      }
+      going = false
+    })()
+    const seen = new Set<unknown>()
+    const reading = Array.from({ length: 4 }, async () => {
+      while (going) seen.add(await reader.get('key'))
+    })
+    await Promise.all([writing, ...reading])
+    expect([...seen].sort()).toEqual(['value', undefined])
+    await Promise.all([writer.disconnect(), reader.disconnect()])
+  })
+
+  it('a damaged entry can not be changed, but it can be deleted, also in the same moment', async () => {
+    const directory = temporaryFolder()
+    const adapter = new KeyvCacache({ directory })
+    await adapter.set('key', 'value')
+    for (const file of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+      if (file.parentPath.includes('index-v5') && file.isFile())
+        writeFileSync(join(file.parentPath, file.name), 'garbage')
+    }
+    const damaged = { code: 'ERR_SESSION_CORRUPT' }
+    await expect(adapter.get('key')).rejects.toMatchObject(damaged)
+    const change = { set: [], remove: [], expectedValues: [] }
+    const [changed, deleted] = await Promise.allSettled([
+      adapter.applyChange('key', change),
+      adapter.delete('key'),
+    ])
+    expect(changed).toMatchObject({ status: 'rejected', reason: damaged })
+    expect(deleted?.status).toBe('fulfilled')
+    expect(await adapter.get('key')).toBeUndefined()
+    await adapter.disconnect()
   })
 })

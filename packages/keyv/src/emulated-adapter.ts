@@ -43,10 +43,14 @@ export class EmulatedAdapter implements AtomicAdapter {
     return this.#batches.run(key, { kind: 'change', change })
   }
 
-  async #apply(key: string, jobs: readonly Job[]): Promise<Applied[]> {
-    const results: Applied[] = []
-    for (const job of jobs)
-      results.push(job.kind === 'delete' ? await this.#delete(key) : await this.#change(key, job.change))
+  /** One after the other; one that fails is no reason for the others to. */
+  async #apply(key: string, jobs: readonly Job[]): Promise<Promise<Applied>[]> {
+    const results: Promise<Applied>[] = []
+    for (const job of jobs) {
+      const result = job.kind === 'delete' ? this.#delete(key) : this.#change(key, job.change)
+      results.push(result)
+      await result.catch(() => undefined)
+    }
     return results
   }
 

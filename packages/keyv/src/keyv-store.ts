@@ -42,11 +42,12 @@ export class KeyvStore implements SessionStore {
   constructor(adapter: KeyvAdapter, options: KeyvStoreOptions) {
     this.name = options.name ?? 'keyv'
     this.supports = {
-      sharedAcrossProcesses: options.sharedAcrossProcesses ?? !(adapter instanceof Map),
+      sharedAcrossProcesses: options.sharedAcrossProcesses ?? !isMap(adapter),
       revocation: true,
       atomicUpdate: isAtomic(adapter),
       userIndex: false,
     }
+    if (adapter.throwOnErrors === false) adapter.throwOnErrors = true
     this.#adapter = isAtomic(adapter) ? adapter : new EmulatedAdapter(adapter)
     this.#prefix = options.keyPrefix ?? 'session:'
   }
@@ -96,4 +97,9 @@ export class KeyvStore implements SessionStore {
   protected keyOf(token: string): string {
     return this.#prefix + token
   }
+}
+
+/** A `Map`, or a `Keyv` that was given no other storage. */
+function isMap(adapter: KeyvAdapter): boolean {
+  return adapter instanceof Map || ('store' in adapter && adapter.store instanceof Map)
 }

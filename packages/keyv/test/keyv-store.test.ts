@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { keyvStore } from '../src/index.ts'
 
 testStore({ describe, it }, 'Keyv over a Map', () => keyvStore(new Map()))
-testStore({ describe, it }, 'a Keyv instance', () => keyvStore(new Keyv(), { sharedAcrossProcesses: false }))
+testStore({ describe, it }, 'a Keyv instance', () => keyvStore(new Keyv()))
 
 describe('keyvStore', () => {
   it('declares atomic updates only for an adapter that has them', () => {
@@ -20,6 +20,47 @@ describe('keyvStore', () => {
     const store = keyvStore(down)
     await expect(store.load('A'.repeat(43))).rejects.toThrow('ECONNREFUSED')
     await expect(store.destroy('A'.repeat(43))).rejects.toThrow('ECONNREFUSED')
+  })
+
+  it('C1 C4 C6: a Keyv instance over a storage that fails is unavailable, though it swallows errors by default', async () => {
+    const storage = new Map<string, unknown>()
+    let down = false
+    const failing = <T>(work: () => T) => (down ? Promise.reject(new Error('ECONNREFUSED')) : work())
+    const store = keyvStore(
+      new Keyv({
+        store: {
+          get: (key: string) => failing(() => storage.get(key)),
+          set: (key: string, value: unknown) => failing(() => storage.set(key, value)),
+          delete: (key: string) => failing(() => storage.delete(key)),
+          clear: () => failing(() => storage.clear()),
+        },
+      }).on('error', () => undefined),
+    )
+    const record = { data: { a: 1 }, createdAt: 0, expiresAt: Date.now() + 60_000 }
+    const { token } = await store.create(record)
+    down = true
+    await expect(store.load(token)).rejects.toThrow()
+    await expect(store.create(record)).rejects.toThrow()
+    await expect(store.update(token, { set: { a: 2 } })).rejects.toThrow()
+    await expect(store.destroy(token)).rejects.toThrow()
+    down = false
+    expect(await store.load(token)).toMatchObject({ record: { data: { a: 1 } } })
+  })
+
+  it('C4: a change that fails does not take the sign-out beside it with it', async () => {
+    const storage = new Map<string, unknown>()
+    let full = false
+    const store = keyvStore({
+      get: key => storage.get(key),
+      set: (key, value) => (full ? Promise.reject(new Error('ENOSPC')) : storage.set(key, value)),
+      delete: key => storage.delete(key),
+    })
+    const { token } = await store.create({ data: {}, createdAt: 0, expiresAt: Date.now() + 60_000 })
+    full = true
+    const changes = [1, 2].map(a => store.update(token, { set: { a } }))
+    const [first, second, ended] = await Promise.allSettled([...changes, store.destroy(token)])
+    expect([first?.status, second?.status, ended?.status]).toEqual(['rejected', 'rejected', 'fulfilled'])
+    expect(await store.load(token)).toBeNull()
   })
 
   it('C6: a write that Keyv swallowed is an error', async () => {
