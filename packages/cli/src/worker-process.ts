@@ -1,12 +1,12 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { breakOffWhenEnded, lastWordsMs } from './handover.ts'
 import { type Failed, isFromWorker, type Ready, type Said, stopMessage } from './messages.ts'
 
 export interface Death {
   /** For a sentence: `ended with code 1`. */
   readonly how: string
-  /** Milliseconds for which it served. */
-  readonly served: number
   /** It ended by itself, with nothing cut and everything closed. */
   readonly clean: boolean
 }
@@ -17,6 +17,7 @@ export class WorkerProcess {
   readonly ended: Promise<Death>
   readonly #worker: Worker
   #readyAt: number | undefined
+  #endedAt: number | undefined
 
   /**
    * Forks a worker with what `cluster.setupPrimary` set.
@@ -25,6 +26,7 @@ export class WorkerProcess {
    */
   constructor(hear: (said: Said) => void) {
     this.#worker = cluster.fork()
+    breakOffWhenEnded(this.#worker)
     this.ended = this.#end()
     const answered = new Promise<Ready | Failed>(resolve => {
       this.#worker.on('message', (message: unknown) => {
@@ -38,6 +40,11 @@ export class WorkerProcess {
       ({ how }): Failed => ({ sojourn: 'failed', message: `A worker ${how} while it started.` }),
     )
     this.started = Promise.race([answered, died])
+  }
+
+  /** Milliseconds for which it has served. */
+  get served(): number {
+    return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
   }
 
   get pid(): number | undefined {
@@ -61,9 +68,8 @@ export class WorkerProcess {
         [signal ? `was ended by ${signal}` : `ended with code ${code}`, code === 0] as const,
       (error: unknown) => [`could not be started (${error})`, false] as const,
     )
-    const served = this.#readyAt === undefined ? 0 : performance.now() - this.#readyAt
-    // Its last words may still be on the way.
-    if (worker.isConnected()) await once(worker, 'disconnect')
-    return { how, served, clean }
+    this.#endedAt = performance.now()
+    if (worker.isConnected()) await Promise.race([once(worker, 'disconnect'), sleep(lastWordsMs)])
+    return { how, clean }
   }
 }

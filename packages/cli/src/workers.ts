@@ -12,6 +12,8 @@ export class Workers {
   /** What workers said while starting: the same of another one is not shown again. */
   readonly #heard = new Set<string>()
   readonly #stopping = new AbortController()
+  /** Whether any worker ever served long enough: then the application can, and what kills its workers may pass. */
+  #wasWell = false
   /** Never resolves; rejects when a worker can't be kept alive. */
   readonly failure: Promise<never>
   #fail: (error: unknown) => void = () => undefined
@@ -65,11 +67,13 @@ export class Workers {
     let worker = first
     let shortLives = 0
     for (;;) {
-      const { how, served } = await worker.ended
+      const { how } = await worker.ended
+      const { served } = worker
       this.#living.delete(worker)
       if (this.#stopping.signal.aborted) return
       shortLives = served < longEnoughMs ? shortLives + 1 : 0
-      if (shortLives === crashLoop) {
+      this.#wasWell ||= [worker, ...this.#living].some(each => each.served >= longEnoughMs)
+      if (shortLives === crashLoop && !this.#wasWell) {
         throw new Error(
           `Worker ${worker.pid} ${how}, as ${crashLoop - 1} before it, each within ${longEnoughMs / 1000} s. Giving up: mend what they said above, then start again.`,
         )

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { crashLoop, longEnoughMs } from '../src/restarts.ts'
 import { fetchText, fixture, Serving, serve } from './serving.ts'
 
 test.each([
@@ -25,6 +26,21 @@ test('a crash loop ends with a message', async () => {
   expect(await serving.exit).toBe(1)
   expect(serving.output).toMatch(/out of luck/)
   expect(serving.lines.at(-1)).toMatch(/Worker \d+ ended with code 1, as 6 before it, .* Giving up/)
+})
+
+test('what was well before is not given up, however often its workers die', async () => {
+  const serving = serve(fixture('crashes-at.mjs'), '--workers', '1')
+  const address = await serving.address()
+  const first = await fetchText(address)
+  await sleep(longEnoughMs)
+  for (let deaths = 0; deaths < crashLoop + 2; ) {
+    await fetchText(`${address}/crash`).catch(() => sleep(20))
+    deaths = serving.lines.filter(line => /Starting another/.test(line)).length
+    expect(serving.process.exitCode).toBeNull()
+  }
+  let last = ''
+  while (last === '') last = await fetchText(address).catch(() => sleep(20).then(() => ''))
+  expect(last).not.toBe(first)
 })
 
 test('a port in use is named', async () => {
