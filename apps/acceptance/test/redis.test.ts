@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RedisServer } from '@sojourn/redis-servers'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -18,8 +19,8 @@ async function startOnRedis(app: string): Promise<{ redis: RedisServer; server: 
 /** Bytes in use, by process. */
 async function memory(server: Server): Promise<Map<unknown, number>> {
   const used = new Map<unknown, number>()
-  for (let tries = 0; used.size < 4 && tries < 1000; tries++) {
-    const { body } = await server.get('/memory', undefined, true)
+  while (used.size < 4) {
+    const { body } = await server.get('/memory', undefined, 'own')
     used.set(body.pid, Number(body.bytes))
   }
   return used
@@ -58,49 +59,46 @@ describe.each([['express-app.ts'], ['koa-app.ts']])('four workers on Redis: %s',
 
     redis.signal('SIGSTOP')
     const begun = performance.now()
-    const took: number[] = []
-    const statuses = new Map<number, number>()
+    const during: { status: number; took: number }[] = []
+    const after: number[] = []
     const paths = ['/', '/set?key=a', '/count', '/sign-out', '/slow-set?key=b', '/sign-in?key=c']
     const visit = async (_: unknown, i: number) => {
       const cookie = cookies[i] ?? signedOut[i % signedOut.length]
-      while (performance.now() - begun < hang) {
-        const path = paths[i % paths.length] ?? '/'
-        const answer = await timed(() => server.get(path, cookie, true))
-        took.push(answer.took)
-        statuses.set(answer.reply.status, (statuses.get(answer.reply.status) ?? 0) + 1)
-        await sleep(20)
+      for (let healed = false; !healed; await sleep(20)) {
+        const { reply, took } = await timed(() => server.get(paths[i % paths.length] ?? '/', cookie, 'burst'))
+        healed = performance.now() - begun > hang
+        if (healed) after.push(took)
+        else during.push({ status: reply.status, took })
       }
     }
     const anonymous = async () => {
-      while (performance.now() - begun < hang) {
-        expect((await server.get('/', undefined, true)).status).toBe(200)
-        await sleep(20)
+      for (; performance.now() - begun < hang; await sleep(20)) {
+        expect((await server.get('/', undefined, 'burst')).status).toBe(200)
       }
     }
+    // A machine that stops this process for a moment makes every answer late by as much.
+    const stalls = monitorEventLoopDelay({ resolution: 5 })
+    stalls.enable()
     const hanging = Promise.all([...Array.from({ length: inFlight }, visit), anonymous()])
     await sleep(hang)
     redis.signal('SIGCONT')
     const healed = performance.now()
-    const survivor = await server.signIn('survivor').catch(() => undefined)
-    let back = survivor
-    while (back === undefined) {
-      await sleep(20)
-      back = await server.signIn('survivor').catch(() => undefined)
-    }
+    while ((await server.signIn('survivor').catch(() => undefined)) === undefined) await sleep(20)
     const recovery = performance.now() - healed
     await hanging
+    stalls.disable()
 
     for (const cookie of signedOut) expect((await server.get('/', cookie)).body.userId).toBeNull()
-    const after = await memory(server)
-    const growth = [...after].map(([pid, bytes]) => bytes - (before.get(pid) ?? 0))
+    const grown = [...(await memory(server))].map(([pid, bytes]) => bytes - (before.get(pid) ?? 0))
+    const slowest = Math.max(...during.map(({ took }) => took), ...after)
+    const stall = stalls.max / 1e6
     process.stdout.write(
-      `F11 ${app}: ${took.length} replies ${JSON.stringify(Object.fromEntries(statuses))}, slowest ${Math.round(Math.max(...took))} ms; back ${Math.round(recovery)} ms after SIGCONT; memory of a worker grew by at most ${Math.round(Math.max(...growth) / 1024)} KB\n`,
+      `F11 ${app}: ${during.length} replies while Redis hung, ${after.length} after; slowest ${Math.round(slowest)} ms (the client itself stalled for up to ${Math.round(stall)} ms); back ${Math.round(recovery)} ms after SIGCONT; memory of a worker grew by at most ${Math.round(Math.max(...grown) / 1024)} KB\n`,
     )
-    expect([...statuses.keys()]).toEqual([503])
-    expect(Math.max(...took)).toBeLessThan(storeTimeout + 100)
+    expect(new Set(during.map(({ status }) => status))).toEqual(new Set([503]))
+    expect(slowest).toBeLessThan(storeTimeout + 100 + stall)
     expect(recovery).toBeLessThan(2000)
-    expect(after.size).toBe(4)
-    expect([...after.keys()].sort()).toEqual([...before.keys()].sort())
-    expect(Math.max(...growth)).toBeLessThan(8 * 1024 * 1024)
+    // A process that was replaced would not be in `before`.
+    expect(Math.max(...grown)).toBeLessThan(8 * 1024 * 1024)
   })
 })

@@ -29,6 +29,8 @@ export class Server {
   readonly output: string[] = []
   readonly #process: ChildProcess
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  /** A connection for each request. */
+  readonly #ownConnection = new Agent({ keepAlive: false })
   /** No limit: as many connections as requests at a time. */
   readonly #burstAgent = new Agent({ keepAlive: true })
   #port = 0
@@ -64,13 +66,14 @@ export class Server {
     throw new Error(`the server did not start:\n${this.output.join('\n')}`)
   }
 
-  /** Over one of at most 64 connections, or as one of a burst over as many as it takes. */
-  async get(path: string, cookie?: string, burst = false): Promise<Reply> {
+  /** Over one of at most 64 connections, as one of a burst over as many as it takes, or over one of its own. */
+  async get(path: string, cookie?: string, over: 'few' | 'burst' | 'own' = 'few'): Promise<Reply> {
+    const agents = { few: this.#agent, burst: this.#burstAgent, own: this.#ownConnection }
     const request = get({
       host: '127.0.0.1',
       port: this.#port,
       path,
-      agent: burst ? this.#burstAgent : this.#agent,
+      agent: agents[over],
       ...(cookie && { headers: { cookie } }),
     })
     const [response] = await once(request, 'response')

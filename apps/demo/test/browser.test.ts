@@ -1,3 +1,4 @@
+import { RedisServer } from '@sojourn/redis-servers'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Demo, startDemo } from './demo.ts'
@@ -63,21 +64,32 @@ async function reload(page: Page): Promise<{ headings: Set<string>; pids: Set<st
   return { headings, pids }
 }
 
-describe('with sessions in files', () => {
+/** How the demo is started on each store: Redis with its URL and no other change. */
+const stores = {
+  filesystem: async () => ({ demo: await startDemo(), stop: async () => undefined }),
+  redis: async () => {
+    const redis = await RedisServer.start()
+    return { demo: await startDemo([], { REDIS_URL: redis.url }), stop: () => redis.stop() }
+  },
+} as const
+
+describe.each(['filesystem', 'redis'] as const)('with sessions in the store %s', store => {
   let demo: Demo
+  let stop: () => Promise<unknown>
 
   beforeAll(async () => {
-    demo = await startDemo('--store', 'filesystem')
+    ;({ demo, stop } = await stores[store]())
   })
 
   afterAll(async () => {
     await demo?.stop()
+    await stop?.()
   })
 
   test('signed in is signed in, whichever process answers, until the sign-out on the other server', async () => {
     const page = await open()
     await page.goto(demo.express)
-    expect(await fact(page, 'store')).toBe('filesystem')
+    expect(await fact(page, 'store')).toBe(store)
     await signIn(page, 'Ada')
     expect(await page.getByRole('status').textContent()).toBe('You are signed in as Ada.')
 
@@ -149,7 +161,7 @@ describe('with sessions in files', () => {
 })
 
 test('with sessions in memory, the illness: signed in on one page, signed out on the next', async () => {
-  const demo = await startDemo('--store', 'memory')
+  const demo = await startDemo(['--store', 'memory'])
   try {
     const page = await open()
     await page.goto(demo.express)

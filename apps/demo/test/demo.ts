@@ -18,12 +18,13 @@ export interface Demo {
   stop(): Promise<number>
 }
 
-export async function startDemo(...args: string[]): Promise<Demo> {
+/** @param args of the command line */
+export async function startDemo(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Demo> {
   const directory = await mkdtemp(join(tmpdir(), 'sojourn-demo-'))
   const [express, koa] = await freePorts()
   const ports = ['--express-port', String(express), '--koa-port', String(koa)]
   const child = spawn(process.execPath, ['--conditions=@sojourn/source', startFile, ...ports, ...args], {
-    env: { ...shellEnvironment(), SESSION_DIR: directory },
+    env: { ...shellEnvironment(), SESSION_DIR: directory, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []

@@ -4,7 +4,7 @@ import { type Demo, startDemo } from './demo.ts'
 let demo: Demo
 
 beforeAll(async () => {
-  demo = await startDemo('--store', 'filesystem', '--workers', '1')
+  demo = await startDemo(['--store', 'filesystem', '--workers', '1'])
 })
 
 afterAll(async () => {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { isAlive, pidsIn, startDemo } from './demo.ts'
 
 test.each(['SIGINT', 'SIGTERM'] as const)('%s ends every process of the demo', async signal => {
-  const demo = await startDemo('--store', 'memory', '--workers', '2')
+  const demo = await startDemo(['--store', 'memory', '--workers', '2'])
   try {
     const pids = pidsIn(demo.lines)
     expect(pids).toHaveLength(6)
@@ -21,7 +21,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends every process of the demo', a
 })
 
 test('a server that fails ends both, with an exit code', async () => {
-  const demo = await startDemo('--store', 'memory', '--workers', '1')
+  const demo = await startDemo(['--store', 'memory', '--workers', '1'])
   try {
     const [first = 0] = pidsIn(demo.lines.filter(line => line.includes('Primary')))
     process.kill(first, 'SIGKILL')
@@ -37,7 +37,7 @@ test('a port that was asked for and is in use is an error', async () => {
   await once(taken, 'listening')
   const address = taken.address()
   const port = typeof address === 'object' && address !== null ? String(address.port) : ''
-  await expect(startDemo('--store', 'memory', '--koa-port', port)).rejects.toThrow(`Port ${port} is in use`)
+  await expect(startDemo(['--store', 'memory', '--koa-port', port])).rejects.toThrow(`Port ${port} is in use`)
   taken.close()
 })
 

@@ -21,6 +21,7 @@ const senders = ['writeHead', 'write', 'end', 'flushHeaders'] as const
 const headers = ['setHeader', 'appendHeader', 'removeHeader'] as const
 
 type Sender = (typeof senders)[number]
+type Queue = { readonly method: Sender; readonly args: unknown[] }[]
 type Originals = Pick<ServerResponse, Sender | (typeof headers)[number]>
 
 const gateOf = Symbol('sojourn.gate')
@@ -80,7 +81,7 @@ class ResponseGate {
   readonly #fail: (error: unknown) => void
   readonly #originals: Originals
   #state: 'idle' | 'held' | 'open' | 'discarding' = 'idle'
-  #queue: { method: Sender; args: unknown[] }[] = []
+  #queue: Queue = []
   #bytes = 0
   #ended = false
 
@@ -100,8 +101,9 @@ class ResponseGate {
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
     res[gateOf] = this
     for (const method of senders) Object.assign(res, { [method]: gated[method] })
-    // A client that hangs up may leave a request without an end, even before it came here.
-    if (res.closed || res.destroyed) request.release()
+    // A client that hangs up may leave a request without an end, even before it came here; an upgrade to a WebSocket
+    // has no response at all.
+    if (typeof res.once !== 'function' || res.closed || res.destroyed) request.release()
     else if (evicts(sessions.store)) res.once('close', () => request.release())
   }
 
@@ -139,7 +141,9 @@ class ResponseGate {
     this.#state = 'held'
     Object.defineProperty(res, 'headersSent', { value: true, configurable: true })
     for (const method of headers) Object.assign(res, { [method]: refuseHeaders })
+    const unshield = this.#shield()
     const unshut = () => {
+      unshield()
       Reflect.deleteProperty(res, 'headersSent')
       Reflect.deleteProperty(res, 'writableEnded')
       for (const method of headers) Object.assign(res, { [method]: this.#originals[method] })
@@ -155,6 +159,26 @@ class ResponseGate {
         this.#refuse(error)
       },
     )
+  }
+
+  /**
+   * Express' last resort for an error that comes after the answer is to break off the connection: the whole answer, which
+   * to its eyes has left, leaves first.
+   */
+  #shield(): () => void {
+    const { socket } = this.#req
+    const { destroy } = socket
+    let asked = false
+    const shielded = (error?: Error) => {
+      if (error !== undefined || !this.#ended) return destroy.call(socket, error)
+      asked = true
+      return socket
+    }
+    Object.defineProperty(socket, 'destroy', { value: shielded, configurable: true, writable: true })
+    return () => {
+      Reflect.deleteProperty(socket, 'destroy')
+      if (asked) this.#res.once('finish', () => socket.destroy())
+    }
   }
 
   #hold(method: Sender, args: unknown[]): unknown {
@@ -184,24 +208,27 @@ class ResponseGate {
     this.#open()
     const queue = this.#queue.splice(0)
     let flowing = true
-    try {
-      for (const { method, args } of queue) {
+    for (const [at, { method, args }] of queue.entries()) {
+      try {
         const result = this.#pass(method, args)
         if (method === 'write') flowing = result !== false
+      } catch (error) {
+        this.#break(error, queue.slice(at))
+        return
       }
-    } catch (error) {
-      this.#break(error)
-      return
     }
     if (this.#bytes >= highWaterMark && flowing && !this.#ended) this.#res.emit('drain')
   }
 
   /** Node refuses bytes or a status only now; the handler's own call is long over. */
-  #break(error: unknown): void {
-    if (this.#res.headersSent) {
-      this.#sessions.report(error)
-      this.#res.destroy()
-    } else this.#replace(error, [])
+  #break(error: unknown, rest: Queue): void {
+    if (!this.#res.headersSent) {
+      this.#replace(error, rest)
+      return
+    }
+    this.#sessions.report(error)
+    this.#res.destroy()
+    for (const { method, args } of rest) this.#discard(method, args)
   }
 
   /** Nothing has left yet. An answer that is an error already says no less than ours would. */
@@ -215,7 +242,7 @@ class ResponseGate {
   }
 
   /** The answer becomes the error: the framework's if the handler is done, else one of ours. */
-  #replace(error: unknown, queue: { method: Sender; args: unknown[] }[]): void {
+  #replace(error: unknown, queue: Queue): void {
     withdrawAnswer(this.#res, error)
     if (this.#ended) {
       this.#state = 'idle'

@@ -12,10 +12,13 @@ export class Keyring {
     this.#secrets = secrets
   }
 
-  /** One 32-byte key per secret, in the same order. */
-  derive(purpose: string): Uint8Array[] {
+  /** One 32-byte key per secret, in the same order, for this purpose of this application alone. */
+  derive(purpose: string, keyPrefix: string, cookieName: string): Uint8Array[] {
     return this.#secrets.map(
-      secret => new Uint8Array(hkdfSync('sha256', secret, new Uint8Array(), `sojourn:1:${purpose}`, 32)),
+      secret =>
+        new Uint8Array(
+          hkdfSync('sha256', secret, new Uint8Array(), `sojourn:1:${purpose}:${keyPrefix}:${cookieName}`, 32),
+        ),
     )
   }
 }

@@ -24,15 +24,10 @@ export async function resolveSecrets(
   env: Environment,
   logger: Logger,
 ): Promise<readonly string[]> {
-  const secrets = given(options, env)
+  const secrets = givenSecrets(options, env)
   const weakness = weaknessOf(secrets)
   if (weakness === null) return secrets
-  if (env.NODE_ENV === 'production') {
-    throw new SessionError(
-      'ERR_SESSION_SECRET',
-      `${weakness} Anyone who guesses it can sign in as anyone. ${howToMakeOne}`,
-    )
-  }
+  if (env.NODE_ENV === 'production') throw weakSecret(weakness)
   if (secrets.length > 0) {
     logger.warn(`${weakness} Production will refuse it. ${howToMakeOne}`)
     return secrets
@@ -43,13 +38,16 @@ export async function resolveSecrets(
   return [await keptSecret(await openPrivateFolder(projectFolder()))]
 }
 
-function given(options: SessionOptions, env: Environment): string[] {
-  const { SECRET_KEY, SECRET_KEY_FALLBACKS = '' } = env
-  const secret: unknown = options.secret ?? [
-    SECRET_KEY ?? '',
-    ...SECRET_KEY_FALLBACKS.split(',').map(text => text.trim()),
-  ]
-  const all: unknown[] = Array.isArray(secret) ? secret : [secret]
+/**
+ * The secrets that options and environment name, first the one that signs. Without a first one there is none: what is to
+ * be rotated out must not begin to sign.
+ *
+ * @throws SessionError ERR_SESSION_SECRET for what is no string
+ */
+export function givenSecrets(options: Pick<SessionOptions, 'secret'>, env: Environment): string[] {
+  const { SECRET_KEY = '', SECRET_KEY_FALLBACKS = '' } = env
+  const fromEnv = () => [SECRET_KEY, ...SECRET_KEY_FALLBACKS.split(',')].map(text => text.trim())
+  const all: unknown[] = [options.secret ?? fromEnv()].flat()
   const strings = all.filter(each => typeof each === 'string')
   if (strings.length !== all.length) {
     throw new SessionError(
@@ -61,7 +59,15 @@ function given(options: SessionOptions, env: Environment): string[] {
   return first === '' ? [] : [first, ...others.filter(each => each !== '')]
 }
 
-function weaknessOf(secrets: readonly string[]): string | null {
+export function weakSecret(weakness: string): SessionError {
+  return new SessionError(
+    'ERR_SESSION_SECRET',
+    `${weakness} Anyone who guesses it can sign in as anyone. ${howToMakeOne}`,
+  )
+}
+
+/** A sentence that says why production must refuse them, or `null`. */
+export function weaknessOf(secrets: readonly string[]): string | null {
   if (secrets.length === 0) return 'No secret is set to sign session cookies with.'
   for (const [index, secret] of secrets.entries()) {
     const which =

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { constants, Script } from 'node:vm'
 import { withDeadline } from './deadline.ts'
 import { SessionError } from './errors.ts'
 import { openStore as openMemoryStore } from './memory.ts'
@@ -52,7 +53,15 @@ export function chooseStore(asked: string | undefined, env: Environment): Choice
 export async function selectStore(options: SessionOptions, context: StoreContext): Promise<SessionStore> {
   const { store: asked } = options
   const { env, logger } = context
-  if (typeof asked === 'object') return announce(asked, 'the store option', context)
+  if (typeof asked === 'object') {
+    for (const name of ['threshold', 'directory'] as const) {
+      if (options[name] !== undefined)
+        logger.warn(
+          `The session setting ${name} has no effect on a store that is given: give it to the store.`,
+        )
+    }
+    return announce(asked, 'the store option', context)
+  }
   const { name, reason } = chooseStore(asked, env)
   const fallback = options.fallback ?? (env.SESSION_FALLBACK || undefined)
   if (fallback !== undefined && fallback !== 'filesystem') {
@@ -89,8 +98,8 @@ async function open(name: string, context: StoreContext): Promise<SessionStore> 
 async function importFromApplication(specifier: string): Promise<Record<string, unknown>> {
   const main = process.argv[1]
   for (const folder of [...(main ? [dirname(main)] : []), process.cwd(), import.meta.dirname]) {
-    const path = resolveFrom(specifier, folder)
-    if (path !== null) return import(pathToFileURL(path).href)
+    const importing = importFrom(folder, specifier)
+    if (importing !== null) return importing
   }
   throw new SessionError(
     'ERR_SESSION_STORE_MISSING',
@@ -98,11 +107,18 @@ async function importFromApplication(specifier: string): Promise<Record<string, 
   )
 }
 
-function resolveFrom(specifier: string, folder: string): string | null {
+/** `null` if the package is not there. */
+function importFrom(folder: string, specifier: string): Promise<Record<string, unknown>> | null {
+  const module = join(folder, 'importer.js')
   try {
-    return createRequire(join(folder, 'noop.js')).resolve(specifier)
-  } catch {
-    return null
+    return import(pathToFileURL(createRequire(module).resolve(specifier)).href)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'))
+      return null
+    // It can only be imported: `exports` has nothing for `require`, by whose rules the path was looked for.
+    const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
+    const script = new Script('specifier => import(specifier)', { filename: module, importModuleDynamically })
+    return script.runInThisContext()(specifier)
   }
 }
 

@@ -43,7 +43,7 @@ export class Sessions {
   report(error: unknown): void {
     const { code, message } =
       error instanceof Error && 'code' in error ? error : { code: 'error', message: String(error) }
-    this.#engine.logger.error(`Session commit failed (${code}): ${message}`)
+    this.#engine.logger.error(`Session commit failed (${code}): ${message}${causeOf(error)}`)
   }
 
   /** How the store is, within `storeTimeout`. If it is down, that is the answer (`reachable: false`), not an error. */
@@ -64,6 +64,14 @@ export class Sessions {
   }
 }
 
+/** The codes of what an error was caused by: they say why, and what a message might contain is not told. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined
+  if (!(cause instanceof Error)) return ''
+  const code = 'code' in cause ? String(cause.code) : cause.name
+  return ` (cause: ${code})${causeOf(cause)}`
+}
+
 /**
  * Opens the sessions of an application: settings, secrets, store. Call it once per process, before listening.
  *
@@ -74,8 +82,7 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const logger = options.logger ?? console
   const settings = resolveSettings(options, env)
   const keyring = new Keyring(await resolveSecrets(options, env, logger))
-  const deriveKeys = (purpose: string) =>
-    keyring.derive(`${purpose}:${settings.keyPrefix}:${settings.cookie.name}`)
+  const deriveKeys = (purpose: string) => keyring.derive(purpose, settings.keyPrefix, settings.cookie.name)
   const store = await selectStore(options, { settings, env, logger, deriveKeys })
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)

@@ -3,7 +3,8 @@ import { isId, newId } from '../src/ids.ts'
 import { Keyring, Signer, signatureLength } from '../src/keys.ts'
 
 const secret = 'a secret of the tests, long enough for production'
-const signerFor = (purpose: string, secrets = [secret]) => new Signer(new Keyring(secrets).derive(purpose))
+const signerFor = (purpose: string, secrets = [secret]) =>
+  new Signer(new Keyring(secrets).derive(purpose, 'session:', 'sid'))
 
 describe('signatures', () => {
   test('R20: what is signed verifies, and with any bit flipped it does not', () => {
@@ -58,11 +59,14 @@ describe('signatures', () => {
     expect(signerFor('p').sign('token').length).toBe('token'.length + signatureLength)
   })
 
-  test('keys are 32 bytes, differ by purpose and by secret, and are not the secret', () => {
-    const [a, b] = new Keyring([secret, 'other']).derive('p')
-    const [c] = new Keyring([secret]).derive('q')
-    const all = [a, b, c].map(key => Buffer.from(key ?? []).toString('hex'))
-    expect(new Set(all).size).toBe(3)
+  test('R22: keys are 32 bytes, and differ by purpose, prefix, cookie name and secret', () => {
+    const all = [
+      ...new Keyring([secret, 'other']).derive('p', 'session:', 'sid'),
+      ...new Keyring([secret]).derive('q', 'session:', 'sid'),
+      ...new Keyring([secret]).derive('p', 'other:', 'sid'),
+      ...new Keyring([secret]).derive('p', 'session:', '__Host-sid'),
+    ].map(key => Buffer.from(key).toString('hex'))
+    expect(new Set(all).size).toBe(5)
     for (const hex of all) expect(hex).toHaveLength(64)
   })
 })

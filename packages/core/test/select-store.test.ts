@@ -1,4 +1,8 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { openSessions } from '../src/index.ts'
 import { memoryStore } from '../src/memory.ts'
 import { chooseStore } from '../src/select-store.ts'
@@ -87,6 +91,36 @@ describe('openSessions', () => {
       code: 'ERR_SESSION_STORE_MISSING',
       message: expect.stringContaining('cookie-signature exports no openStore'),
     })
+  })
+
+  test.each([
+    ['for require and import', './index.js'],
+    ['for import alone', { import: './index.js' }],
+  ])('a package of a third party plugs in: one that exports %s', async (_how, main) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sojourn-third-party-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const home = join(folder, 'node_modules', 'their-store')
+    mkdirSync(home, { recursive: true })
+    writeFileSync(join(home, 'package.json'), JSON.stringify({ type: 'module', exports: { '.': main } }))
+    const memory = JSON.stringify(pathToFileURL(join(import.meta.dirname, '../src/memory.ts')))
+    writeFileSync(join(home, 'index.js'), `export { openStore } from ${memory}`)
+    process.argv = [process.execPath, join(folder, 'server.js')]
+    const sessions = await openSessions({ secret, env: { SESSION_STORE: 'their-store' }, logger: logTo([]) })
+    expect(sessions.store.name).toBe('memory')
+    await sessions.close()
+  })
+
+  test('settings that a given store can not know of are warned of', async () => {
+    const log: string[] = []
+    const sessions = await openSessions({
+      store: memoryStore(),
+      secret,
+      env: {},
+      logger: logTo(log),
+      threshold: 5,
+    })
+    await sessions.close()
+    expect(log.join()).toContain('threshold has no effect')
   })
 
   test('an unknown fallback is refused', async () => {

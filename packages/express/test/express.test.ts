@@ -1,9 +1,9 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
-import express, { type Express, Router } from 'express'
+import express, { type Express, type Request, Router } from 'express'
 import { expect, onTestFinished, test } from 'vitest'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -25,6 +25,24 @@ async function serve(app: Express): Promise<string> {
   const address = server.address()
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
 }
+
+test('a WebSocket upgrade, which has no response, can ask for the session, and is not held for ever', async () => {
+  const sessions = await newSessions()
+  const held: string[] = []
+  Object.assign(sessions.store, {
+    supports: { ...sessions.store.supports, eviction: true },
+    hold: (token: string) => held.push(token),
+    release: (token: string) => held.splice(held.indexOf(token), 1),
+  })
+  const first = sessions.begin(undefined)
+  await first.load()
+  await first.session.regenerate({ userId: 'ada' })
+  await first.commit()
+  const req = { headers: { cookie: first.setCookie?.split(';')[0] } } as IncomingMessage
+  await new Promise<unknown>(done => session(sessions)(req, {} as ServerResponse, done))
+  expect((req as unknown as Request).session.userId).toBe('ada')
+  expect(held).toEqual([])
+})
 
 test('req.sessionID is the id under its name in express-session, and counts as a look', async () => {
   const app = express().use(session(await newSessions()))

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { TextChange } from '@sojourn/keyv'
 
 /**
- * `RecordEditor.apply` as a Redis script: the same merge of lines, in one atomic step and one round trip. Values are
- * moved about as text and never decoded. Answers `{'gone'}`, `{'conflict', text}` or `{'written', version}`.
+ * `RecordEditor.apply` as a Redis script: the same merge of lines, in one atomic step and one round trip. Lines are found
+ * by plain search, so the cost grows with the change and hardly with the session; values are never decoded. Answers `{'gone'}`, `{'conflict', text}` or `{'written', version}`.
  *
  * KEYS[1] the session; ARGV: now, expiresAt or '', life in ms or '', expectedVersion or '', then three lists, each after
  * its length: set (key, value), remove (key), expected (key, value or '' for absent).
@@ -12,49 +12,44 @@ export const applyChangeScript = `
 local text = redis.call('GET', KEYS[1])
 if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
-if not version then return redis.error_reply('CORRUPT the value is no session') end
+if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
 if tonumber(expires) <= tonumber(ARGV[1]) then return {'gone'} end
 
-local keys, values = {}, {}
-for line in string.gmatch(string.sub(text, at), '([^\\n]+)') do
-  if line ~= '}}' then
-    local i = 2
-    while true do
-      local found, _, character = string.find(line, '(["\\\\])', i)
-      if not found then return redis.error_reply('CORRUPT the value is no session') end
-      i = found
-      if character == '"' then break end
-      i = i + 2
-    end
-    local key = string.sub(line, 1, i)
-    local last = string.sub(line, -1) == ',' and -2 or -1
-    keys[#keys + 1] = key
-    values[key] = string.sub(line, i + 2, last)
-  end
+-- A line break, then each line with a comma and a line break behind it.
+local body = '\\n'
+if string.sub(text, at, -4) ~= '' then body = '\\n' .. string.sub(text, at, -4) .. ',\\n' end
+
+-- Where the line of a key begins (after the line break), where its value begins, and where its line break is.
+local function find(key)
+  local before = string.find(body, '\\n' .. key .. ':', 1, true)
+  if not before then return nil end
+  local value = before + string.len(key) + 2
+  return before + 1, value, string.find(body, '\\n', value, true)
 end
 
-local next = 5
-local function pairsAt(step)
-  local list, count = {}, tonumber(ARGV[next])
-  next = next + 1
-  for i = 1, count do
-    list[i] = {ARGV[next], ARGV[next + 1]}
-    next = next + step
-  end
-  return list
-end
-local set, remove, expected = pairsAt(2), pairsAt(1), pairsAt(2)
+-- The first argument of each list, and how many it has.
+local set, sets = 6, tonumber(ARGV[5])
+local remove = set + 2 * sets + 1
+local removes = tonumber(ARGV[remove - 1])
+local expected = remove + removes + 1
+local expects = tonumber(ARGV[expected - 1])
 
 local holds = ARGV[4] == '' or ARGV[4] == version
-for _, pair in ipairs(expected) do
-  if (values[pair[1]] or '') ~= pair[2] then holds = false end
+for i = expected, expected + 2 * expects - 1, 2 do
+  local _, value, last = find(ARGV[i])
+  local stands = value and string.sub(body, value, last - 2) or ''
+  if stands ~= ARGV[i + 1] then holds = false end
 end
 if not holds then return {'conflict', text} end
 
-for _, pair in ipairs(remove) do values[pair[1]] = nil end
-for _, pair in ipairs(set) do
-  if not values[pair[1]] then keys[#keys + 1] = pair[1] end
-  values[pair[1]] = pair[2]
+for i = remove, remove + removes - 1 do
+  local line, _, last = find(ARGV[i])
+  if line then body = string.sub(body, 1, line - 1) .. string.sub(body, last + 1) end
+end
+for i = set, set + 2 * sets - 1, 2 do
+  local _, value, last = find(ARGV[i])
+  if value then body = string.sub(body, 1, value - 1) .. ARGV[i + 1] .. string.sub(body, last - 1)
+  else body = body .. ARGV[i] .. ':' .. ARGV[i + 1] .. ',\\n' end
 end
 version = string.format('%d', tonumber(version) + 1)
 if ARGV[2] ~= '' then expires = ARGV[2] end
@@ -63,19 +58,8 @@ if tonumber(expires) <= tonumber(ARGV[1]) then
   return {'written', version}
 end
 
--- A key that was removed and set again is in the list twice: its last place counts.
-local backwards, seen = {}, {}
-for i = #keys, 1, -1 do
-  local key = keys[i]
-  if values[key] and not seen[key] then
-    seen[key] = true
-    backwards[#backwards + 1] = key .. ':' .. values[key]
-  end
-end
-local lines = {}
-for i = #backwards, 1, -1 do lines[#lines + 1] = backwards[i] end
 local head = '{"version":' .. version .. ',"createdAt":' .. created .. ',"expiresAt":' .. expires .. rest
-local merged = head .. '\\n' .. table.concat(lines, ',\\n') .. '\\n}}'
+local merged = head .. '\\n' .. string.sub(body, 2, -3) .. '\\n}}'
 if ARGV[3] == '' then
   redis.call('SET', KEYS[1], merged, 'KEEPTTL')
 else

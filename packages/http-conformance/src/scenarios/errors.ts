@@ -65,6 +65,36 @@ export function errors(open: OpenSite): void {
       expect((await visitor.get('/read')).json()).toEqual({ changed: 'yes' })
     })
 
+    test('an error after the answer that nobody handles: the answer arrives all the same', async () => {
+      const site = await open({
+        '/late': exchange => {
+          change(exchange)
+          exchange.raw().res.end('answer')
+          throw new Error('too late')
+        },
+      })
+      site.store.delay('create')
+      const visitor = site.visitor()
+      expect((await visitor.get('/late')).body).toBe('answer')
+      expect((await visitor.get('/read')).json()).toEqual({ changed: 'yes' })
+    })
+
+    test('a head that Node refuses is an error, and whoever waits for his bytes to leave comes to his end', async () => {
+      const called: string[] = []
+      const site = await open({
+        '/odd': exchange => {
+          change(exchange)
+          const { res } = exchange.raw()
+          res.writeHead(1000)
+          res.write('bytes', () => called.push('write'))
+          res.end(() => called.push('end'))
+        },
+      })
+      expect((await site.ask('/odd')).status).toBe(500)
+      await turn()
+      expect(called).toEqual(['write', 'end'])
+    })
+
     test('an error keeps its own status and handler when the store fails as well', async () => {
       const seen: unknown[] = []
       const site = await open({ '/throw': exchange => throwing.sync?.(exchange) }, { errors: answer(seen) })
