@@ -61,6 +61,16 @@ describe.each([['express-app.ts'], ['koa-app.ts']])('four workers on one folder:
     expect((await server.get('/data', cookie)).body).toEqual({ count: 2000 })
   })
 
+  it('C2: 2,000 requests set keys and count in turn on one session that has 2,000 already: nothing is refused or lost', async () => {
+    const cookie = await server.signIn()
+    await inBursts(2000, 64, i => server.get(`/set?key=${i}`, cookie))
+    const paths = (i: number) => (i % 2 ? '/count' : `/set?key=more-${i}`)
+    const replies = await inBursts(2000, 64, i => server.get(paths(i), cookie))
+    expect(statuses(replies)).toEqual({ 200: 2000 })
+    const { body } = await server.get('/data', cookie)
+    expect([body.count, Object.keys(body).length]).toEqual([1000, 3001])
+  })
+
   it('C4: a sign-out while 50 requests are in flight stays a sign-out, 100 times of 100', async () => {
     for (let round = 0; round < 100; round++) {
       const cookie = await server.signIn()

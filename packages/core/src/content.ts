@@ -1,8 +1,9 @@
-import { applyChange, type Data, define, difference } from './change.ts'
+import { type Data, define } from './change.ts'
 import { createFlash, type Flash, keptMessages, putMessages } from './flash.ts'
 import { assertJson } from './json.ts'
 import type { SessionRequest } from './request.ts'
 import { createData, isReserved, reservedKey } from './session.ts'
+import { Snapshot } from './snapshot.ts'
 
 /**
  * What a session holds during one request: the data of its user, and beside them messages and the cookie's age, which
@@ -60,27 +61,54 @@ export class Content {
     this.#maxAge = maxAgeOf(stored.cookie)
   }
 
-  /** Becomes what is stored, under what the handler changed since the content was the text `before`. */
-  rebase(before: string, stored: Readonly<Data>): void {
-    this.replace(applyChange(stored, difference(JSON.parse(before), this.checked()) ?? {}))
-  }
-
-  /** As it is to be stored. Setting a key to `undefined` is a way to remove it. */
-  snapshot(): Data {
-    for (const key of Object.keys(this.data)) if (this.data[key] === undefined) delete this.data[key]
-    const messages = this.#flash && keptMessages(this.#flash)
-    return {
-      ...this.data,
-      ...(messages !== undefined && { flash: messages }),
-      ...(this.#maxAge !== undefined && { cookie: { maxAge: this.#maxAge } }),
+  /** Becomes `next` where that differs from `before`, but for what the handler changed since the content was `before`. */
+  rebase(before: Snapshot, next: Snapshot): void {
+    const now = this.taken()
+    const { set = {}, remove = [] } = before.changeTo(next) ?? {}
+    for (const key of [...remove, ...Object.keys(set)]) {
+      if (now.isSame(before, key)) this.#put(key, set[key])
     }
   }
 
-  /** @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
+  #put(key: string, value: unknown): void {
+    if (key === 'flash') putMessages(this.flash, value ?? {})
+    else if (key === 'cookie') this.#maxAge = maxAgeOf(value)
+    else if (isReserved(key)) return
+    else if (value === undefined) delete this.data[key]
+    else define(this.data, key, value)
+  }
+
+  /** As it is to be stored. @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
   checked(): Data {
-    const data = this.snapshot()
-    for (const key of Object.keys(data)) assertJson(data[key], key)
+    const data: Data = {}
+    this.#visit((key, value) => define(data, key, value))
     return data
+  }
+
+  /** As it is now. @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
+  taken(): Snapshot {
+    const texts = new Map<string, string>()
+    this.#visit((key, value) => texts.set(key, JSON.stringify(value)))
+    return new Snapshot(texts)
+  }
+
+  /** Shows each key that is to be stored. Setting a key to `undefined` is a way to remove it. */
+  #visit(see: (key: string, value: unknown) => void): void {
+    for (const key of Object.keys(this.data)) {
+      const value = this.data[key]
+      if (value === undefined) {
+        delete this.data[key]
+        continue
+      }
+      assertJson(value, key)
+      see(key, value)
+    }
+    const messages = this.#flash && keptMessages(this.#flash)
+    if (messages !== undefined) {
+      assertJson(messages, 'flash')
+      see('flash', messages)
+    }
+    if (this.#maxAge !== undefined) see('cookie', { maxAge: this.#maxAge })
   }
 }
 

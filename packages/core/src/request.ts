@@ -1,17 +1,27 @@
 import { CallsInTurn, saving } from './calls-in-turn.ts'
-import { applyChange, type Data, difference, expectSeen, replaceData } from './change.ts'
-import { assertStorable, Content } from './content.ts'
+import type { Data } from './change.ts'
+import { Content } from './content.ts'
 import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
+import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
 import { Holds } from './holds.ts'
 import type { Signer } from './keys.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
+import { Snapshot } from './snapshot.ts'
 import type { Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
 import { isUnavailable, type StoreCalls } from './store-calls.ts'
 import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
-import { changedFirst, gone, inTime, lostEveryTime, type Updates } from './updates.ts'
+import {
+  changedFirst,
+  gone,
+  type Known,
+  knownFrom,
+  lostEveryTime,
+  runUpdate,
+  type Updates,
+} from './updates.ts'
 
 /** What all requests of one `Sessions` share. */
 export interface Engine {
@@ -50,8 +60,8 @@ export class SessionRequest {
   #phase: 'begun' | 'open' | 'without' | 'committed' | 'failed' = 'begun'
   /** `null` for a session that is not stored. */
   #stored: Stored | null = null
-  /** The JSON text of the content as loaded or last written. */
-  #seen = '{}'
+  /** The content as loaded or last written. */
+  #seen = Snapshot.empty
   #userId: string | undefined
   #createdAt: number | undefined
   #setCookie: string | undefined
@@ -123,7 +133,7 @@ export class SessionRequest {
     this.#userId = record.userId
     this.#createdAt = record.createdAt
     this.#content.replace(record.data)
-    this.#seen = JSON.stringify(this.#content.snapshot())
+    this.#seen = this.#content.taken()
   }
 
   // --- what the handler sees ----------------------------------------------------------------------------------
@@ -253,27 +263,28 @@ export class SessionRequest {
     await this.#endAlive()
     this.#userId = userId
     if (signsIn) this.#createdAt = undefined
-    await this.#create(this.#content.checked())
+    await this.#create()
   }
 
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
   async #endStored(token: string, signsIn: boolean): Promise<void> {
     const { calls, settings } = this.#engine
     const deadline = currentTime() + settings.storeTimeout
-    let stands = this.#known() ?? (await calls.load(token))
+    let stands = this.#known() ?? knownFrom(await calls.load(token))
     while (stands !== null) {
-      const change = { expiresAt: 0, expectedVersion: stands.version }
+      const { version } = stands
+      const change = { expiresAt: 0, ...(version !== undefined && { expectedVersion: version }) }
       const outcome = await calls.update(token, change)
       if (outcome.status === 'written') break
-      stands = outcome.status === 'gone' ? null : outcome.current
+      stands = outcome.status === 'gone' ? null : knownFrom(outcome.current)
       if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
     }
     this.#stored = null
     this.#alive = this.#alive.filter(each => each !== token)
     // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along.
     if (stands === null && !signsIn) throw gone()
-    this.#content.rebase(this.#seen, stands?.record.data ?? {})
-    this.#seen = '{}'
+    this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
+    this.#seen = Snapshot.empty
   }
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
@@ -288,7 +299,7 @@ export class SessionRequest {
       this.#alive.push(this.#stored.token)
     await this.#endAlive()
     this.#stored = null
-    this.#seen = '{}'
+    this.#seen = Snapshot.empty
     this.#userId = undefined
     this.#createdAt = undefined
     this.#setCookie = this.#sent.length > 0 ? clearCookie(this.#engine.settings.cookie) : undefined
@@ -298,30 +309,27 @@ export class SessionRequest {
     const { store, settings, updates } = this.#engine
     // The policy holds for what the request changed so far; `update` itself always sees what stands.
     if (settings.conflict === 'reject') await this.#write()
-    const before = JSON.stringify(this.#content.checked())
-    const own = difference(JSON.parse(this.#seen), JSON.parse(before)) ?? {}
+    const before = this.#content.taken()
+    const own = this.#seen.changeTo(before) ?? {}
     const deadline = currentTime() + settings.storeTimeout
-    const apply = async (data: Data, watched: Data) => {
-      replaceData(data, applyChange(data, own))
-      const value = await change(watched)
-      assertStorable(data)
-      return value
-    }
     if (this.#stored === null || !store.supports.revocation) {
-      const data: Data = JSON.parse(this.#seen)
-      const value = await inTime(apply(data, data), settings.storeTimeout)
-      this.#content.rebase(before, data)
+      const { state, value } = await runUpdate(
+        { own, change, deadline },
+        this.#seen,
+        new Reads(),
+        currentTime(),
+      )
+      this.#content.rebase(before, state)
       await this.#write().catch((error: unknown) => {
-        this.#content.replace(JSON.parse(before))
+        this.#content.rebase(state, before)
         throw error
       })
       return value
     }
-    const { token } = this.#stored
-    const result = await updates.run(token, { seen: this.#known(), apply, deadline })
-    const text = JSON.stringify(result.record.data)
-    this.#content.rebase(before, JSON.parse(text))
-    this.#acknowledge(token, result.version, result.record.expiresAt, text)
+    const { token, expiresAt, version } = this.#stored
+    const result = await updates.run(token, { seen: { state: this.#seen, version }, own, change, deadline })
+    this.#content.rebase(before, result.state)
+    this.#acknowledge(token, result.version, expiresAt, result.state)
     return result.value
   }
 
@@ -334,15 +342,16 @@ export class SessionRequest {
   commit(): Promise<void> | undefined {
     if (this.#phase !== 'open') return this.#committing
     this.#phase = 'committed'
-    if (!this.#calls.any && this.#isUnchanged()) return this.release()
-    this.#committing = this.#commit()
+    const now = this.#calls.any ? undefined : this.#takenIfFit()
+    if (now !== undefined && this.#seen.equals(now) && this.#nextExpiry() === undefined) return this.release()
+    this.#committing = this.#commit(now)
     return this.#committing
   }
 
-  async #commit(): Promise<void> {
+  async #commit(now: Snapshot | undefined): Promise<void> {
     try {
       await this.#calls.done()
-      await this.#write()
+      await this.#write(now)
       await this.#touch()
     } catch (error) {
       throw this.#fail(error, 'failed')
@@ -352,33 +361,31 @@ export class SessionRequest {
     }
   }
 
-  /** True if nothing is to be written: the same data, and the expiry needs no touch yet. */
-  #isUnchanged(): boolean {
+  /** The content, without a look at it if nobody had one; `undefined` if it can't be stored, as the write will tell. */
+  #takenIfFit(): Snapshot | undefined {
+    if (!this.#looked) return this.#seen
     try {
-      if (this.#looked && JSON.stringify(this.#content.checked()) !== this.#seen) return false
-      return this.#nextExpiry() === undefined
+      return this.#content.taken()
     } catch {
-      return false // the write will say why
+      return undefined
     }
   }
 
   /** Writes what changed since the last write, if anything did. With the commit's, the expiry moves as well. */
-  async #write(): Promise<void> {
-    const data = this.#content.checked()
+  async #write(now: Snapshot = this.#content.taken()): Promise<void> {
     if (this.#stored === null) {
-      if (Object.keys(data).length > 0) await this.#create(data)
+      if (!now.isEmpty) await this.#create()
       return
     }
     const { token, expiresAt } = this.#stored
-    const change = difference(JSON.parse(this.#seen), data)
+    const change = this.#seen.changeTo(now)
     if (change === null) return
-    const text = JSON.stringify(data)
     const next = this.isOpen ? undefined : this.#nextExpiry()
     const full = this.#guarded({ ...change, ...(next !== undefined && { expiresAt: next }) })
     const outcome = await this.#engine.calls.update(token, full)
     if (outcome.status === 'gone') throw gone()
     if (outcome.status === 'conflict') throw changedFirst()
-    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, text)
+    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now)
   }
 
   /**
@@ -401,24 +408,30 @@ export class SessionRequest {
     }
   }
 
+  /** For `conflict: 'reject'`: every key that the change names must have the value that was seen. */
   #guarded(change: SessionChange): SessionChange {
-    return this.#engine.settings.conflict === 'reject' ? expectSeen(change, JSON.parse(this.#seen)) : change
+    if (this.#engine.settings.conflict !== 'reject') return change
+    const expectedValues: Data = Object.create(null)
+    for (const key of [...Object.keys(change.set ?? {}), ...(change.remove ?? [])])
+      expectedValues[key] = this.#seen.value(key)
+    return { ...change, expectedValues }
   }
 
-  async #create(data: Data): Promise<void> {
+  async #create(): Promise<void> {
     const { calls, settings } = this.#engine
+    const data = this.#content.checked()
+    const state = Snapshot.of(data)
     const now = currentTime()
     const createdAt = this.#createdAt ?? now
     const expiresAt = expiryOf(createdAt, now, settings)
-    const text = JSON.stringify(data)
-    const record = { ...this.#owner(), data, createdAt, expiresAt }
+    const record = { ...(this.#userId !== undefined && { userId: this.#userId }), data, createdAt, expiresAt }
     const { token, version } = await calls.create(record)
     this.#createdAt = createdAt
-    this.#acknowledge(token, version, expiresAt, text)
+    this.#acknowledge(token, version, expiresAt, state)
   }
 
-  /** A write is acknowledged: `text` stands now, and perhaps the browser has to learn of it. */
-  #acknowledge(token: string, version: string | undefined, expiresAt: number, text: string): void {
+  /** A write is acknowledged: `seen` stands now, and perhaps the browser has to learn of it. */
+  #acknowledge(token: string, version: string | undefined, expiresAt: number, seen: Snapshot): void {
     const before = this.#stored
     const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent || this.#rotated
     const prolonged = before !== null && expiresAt > before.expiresAt
@@ -428,7 +441,7 @@ export class SessionRequest {
     }
     if (token !== before?.token) this.#holds.hold(token)
     this.#stored = { token, expiresAt, version }
-    this.#seen = text
+    this.#seen = seen
   }
 
   #serialize(token: string, expiresAt: number): string {
@@ -457,15 +470,9 @@ export class SessionRequest {
   // --- helpers ------------------------------------------------------------------------------------------------
 
   /** What stands in the store, if this request knows it exactly. */
-  #known(): Loaded | null {
-    if (this.#stored?.version === undefined || this.#createdAt === undefined) return null
-    const { version, expiresAt } = this.#stored
-    const data: Data = JSON.parse(this.#seen)
-    return { version, record: { ...this.#owner(), data, createdAt: this.#createdAt, expiresAt } }
-  }
-
-  #owner(): { userId?: string } {
-    return this.#userId === undefined ? {} : { userId: this.#userId }
+  #known(): Known | null {
+    const version = this.#stored?.version
+    return version === undefined ? null : { state: this.#seen, version }
   }
 
   /** What the expiry is to become, if moving it is due and no other request of this process is doing so. */

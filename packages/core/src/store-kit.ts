@@ -1,5 +1,5 @@
 export { Batches, rejected } from './batches.ts'
-export { applyChange, type Data, define, difference, guardsHold } from './change.ts'
+export { applyChange, type Data, define, guardsHold } from './change.ts'
 export { maxCookieBytes, tooLarge } from './cookies.ts'
 export { settleWithin } from './deadline.ts'
 export { isSessionError, SessionError, unavailable } from './errors.ts'

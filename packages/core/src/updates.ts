@@ -1,36 +1,45 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
-import { type Data, difference, guardsHold } from './change.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Data, guardsHold } from './change.ts'
 import { settleWithin } from './deadline.ts'
+import { Draft, Reads } from './draft.ts'
 import { SessionError } from './errors.ts'
-import { type Known, Reads } from './reads.ts'
-import type { Loaded, SessionStore } from './store.ts'
+import { Snapshot } from './snapshot.ts'
+import type { Loaded, SessionChange, SessionStore } from './store.ts'
+
+/** A session as it is known, or thought, to stand. */
+export interface Known {
+  readonly state: Snapshot
+  /** `undefined` if others may have changed it since. */
+  readonly version: string | undefined
+}
 
 /** One call of `session.update(fn)`. */
 export interface UpdateJob {
-  /** What its request knows of the session, a good guess to begin with; `null` if it does not know. */
-  readonly seen: Known | null
-  /**
-   * Makes the new data of `data`, which it may modify. What it decides by, it must look at through `watched`, which is
-   * the same data. Runs as often as it takes.
-   */
-  readonly apply: (data: Data, watched: Data) => Promise<unknown>
+  /** What the request changed before, without looking at what stands. */
+  readonly own: SessionChange
+  /** The function: modifies the data that it gets. Runs as often as it takes. */
+  readonly change: (data: Data) => unknown
   /** Epoch ms; later nobody waits for the answer, and nothing is tried any more. */
   readonly deadline: number
 }
 
-export interface UpdateResult {
+export interface StoredUpdateJob extends UpdateJob {
+  /** What its request has seen of the session, a good guess to begin with. */
+  readonly seen: Known
+}
+
+export interface UpdateResult extends Known {
+  /** What the function returned. */
   readonly value: unknown
   /** As this job left it; those that were written with it may have changed more. */
-  readonly record: Loaded['record']
-  /** `undefined` if `record` is not exactly what stands. */
-  readonly version: string | undefined
+  readonly state: Snapshot
 }
 
 /** Milliseconds that an error which says more may come after a job's deadline. */
 const grace = 50
 
 interface Waiting {
-  readonly job: UpdateJob
+  readonly job: StoredUpdateJob
   readonly resolve: (result: UpdateResult) => void
   readonly reject: (error: unknown) => void
 }
@@ -53,7 +62,7 @@ export class Updates {
   }
 
   /** Settles by the job's deadline. */
-  run(token: string, job: UpdateJob): Promise<UpdateResult> {
+  run(token: string, job: StoredUpdateJob): Promise<UpdateResult> {
     const result = new Promise<UpdateResult>((resolve, reject) => {
       const queue = this.#waiting.get(token)
       if (queue) queue.push({ job, resolve, reject })
@@ -72,79 +81,75 @@ export class Updates {
       const first = batch[0]
       if (first === undefined) break
       this.#waiting.set(token, [])
-      // It is who was served that pauses, so that the same process does not win every time.
-      if (stands !== null) await sleep(turnover())
+      const begun = this.#now()
       try {
         stands = await this.#write(token, batch, stands ?? first.job.seen)
       } catch (error) {
         for (const { reject } of batch) reject(error)
         stands = null
       }
+      // It is who was served that pauses, so that the same process does not win every time.
+      if (this.#waiting.get(token)?.length) await sleep(turnover(this.#now() - begun))
     }
     this.#waiting.delete(token)
   }
 
   /** Answers the whole batch, or throws why it can't be; resolves with what stands then. */
-  async #write(token: string, batch: Waiting[], guess: Known | null): Promise<Known> {
-    let stands = guess ?? (await this.#load(token))
+  async #write(token: string, batch: Waiting[], guess: Known): Promise<Known> {
+    let stands = guess
     for (;;) {
       const jobs = batch.filter(({ job }) => job.deadline > this.#now())
       for (const late of batch) if (!jobs.includes(late)) late.reject(lostEveryTime())
       if (jobs.length === 0) return stands
       const reads = new Reads()
-      const steps = await applyAll(jobs, stands, reads, this.#now)
+      const steps = await runAll(jobs, stands.state, reads, this.#now)
       const last = steps.findLast(step => step.ok)
-      const change = last && difference(stands.record.data, last.data)
-      const guard = reads.guard(stands)
-      if (!last || !change || (reads.all && stands.version === undefined)) {
-        // Nothing to write, or nothing to guard it by: so it is not known yet that the jobs saw what stands.
-        const loaded = await this.#load(token)
-        const holds = !change && guardsHold(loaded.record.data, loaded.version, guard)
-        const unknown = reads.all && stands.version === undefined
-        stands = loaded
-        if (!holds || unknown) continue
+      const change = last && stands.state.changeTo(last.state)
+      const guard = reads.guard(stands.state, stands.version)
+      if (!change || (reads.all && stands.version === undefined)) {
+        // Nothing to write, or nothing to guard it by: so nobody knows yet whether the jobs saw what stands.
+        const loaded = await this.#store.load(token)
+        if (loaded === null) throw gone()
+        const seenAll = !reads.all || stands.version !== undefined
+        stands = knownFrom(loaded)
+        if (change || !seenAll || !guardsHold(loaded.record.data, loaded.version, guard)) continue
         settleAll(steps, stands)
         return stands
       }
       const outcome = await this.#store.update(token, { ...change, ...guard })
       if (outcome.status === 'gone') throw gone()
       if (outcome.status === 'written') {
-        // Guarded by values, others may have changed other keys.
-        const version = reads.all ? outcome.version : undefined
-        stands = { record: { ...stands.record, data: last.data }, version }
+        // Guarded by values alone, others may have changed other keys.
+        stands = { state: last.state, version: reads.all ? outcome.version : undefined }
         settleAll(steps, stands)
         return stands
       }
       // At once, on what stands: while a loser pauses, the others go on and it would lose again.
-      stands = outcome.current
-      await setImmediate()
+      stands = knownFrom(outcome.current)
     }
-  }
-
-  async #load(token: string): Promise<Loaded> {
-    const loaded = await this.#store.load(token)
-    if (loaded === null) throw gone()
-    return loaded
   }
 }
 
+export function knownFrom(loaded: Loaded): Known
+export function knownFrom(loaded: Loaded | null): Known | null
+export function knownFrom(loaded: Loaded | null): Known | null {
+  return loaded && { state: Snapshot.of(loaded.record.data), version: loaded.version }
+}
+
 type Step = { readonly waiting: Waiting } & (
-  | { readonly ok: true; readonly data: Data; readonly value: unknown }
+  | { readonly ok: true; readonly state: Snapshot; readonly value: unknown }
   | { readonly ok: false; readonly error: unknown }
 )
 
 /** Runs the jobs one after the other, each on what the one before left; a job that throws leaves nothing. */
-async function applyAll(jobs: Waiting[], stands: Known, reads: Reads, now: () => number): Promise<Step[]> {
+async function runAll(jobs: Waiting[], base: Snapshot, reads: Reads, now: () => number): Promise<Step[]> {
   const steps: Step[] = []
-  let text = JSON.stringify(stands.record.data)
+  let state = base
   for (const waiting of jobs) {
-    const data: Data = JSON.parse(text)
     try {
-      const watched = reads.watch(data)
-      const value = await inTime(waiting.job.apply(data, watched), waiting.job.deadline - now())
-      text = JSON.stringify(data)
-      // A copy: the job's owner may go on changing what it got.
-      steps.push({ waiting, ok: true, data: JSON.parse(text), value: value === watched ? data : value })
+      const done = await runUpdate(waiting.job, state, reads, now())
+      state = done.state
+      steps.push({ waiting, ok: true, ...done })
     } catch (error) {
       steps.push({ waiting, ok: false, error })
     }
@@ -152,24 +157,36 @@ async function applyAll(jobs: Waiting[], stands: Known, reads: Reads, now: () =>
   return steps
 }
 
-function settleAll(steps: Step[], { record, version }: Known): void {
+/**
+ * Runs a function on a state of the session, once: what it makes of it, and what it returned.
+ *
+ * @throws what the function threw; SessionError ERR_SESSION_VALUE if it left what JSON can't hold
+ */
+export async function runUpdate(
+  { own, change, deadline }: UpdateJob,
+  base: Snapshot,
+  reads: Reads,
+  now: number,
+): Promise<{ state: Snapshot; value: unknown }> {
+  const draft = new Draft(base, own, reads)
+  const value = await settleWithin(Promise.resolve(change(draft.data)), deadline - now, tookTooLong)
+  const state = draft.result()
+  return { state, value: value === draft.data ? state.data() : value }
+}
+
+function settleAll(steps: Step[], { state, version }: Known): void {
   const last = steps.findLast(step => step.ok)
   for (const step of steps) {
     const { resolve, reject } = step.waiting
     if (!step.ok) reject(step.error)
-    else if (step === last) resolve({ value: step.value, record, version })
-    else resolve({ value: step.value, record: { ...record, data: step.data }, version: undefined })
+    else if (step === last) resolve({ value: step.value, state, version })
+    else resolve({ value: step.value, state: step.state, version: undefined })
   }
 }
 
-/** A function that never ends must not keep the others waiting for ever. What it does later has no effect. */
-export function inTime<T>(work: Promise<T>, timeout: number): Promise<T> {
-  return settleWithin(work, timeout, tookTooLong)
-}
-
-/** Milliseconds; jittered, so that several processes fall out of step. */
-function turnover(): number {
-  return 1 + 2 * Math.random()
+/** Milliseconds: about as long as the others need for their turn. Jittered, so that processes fall out of step. */
+function turnover(tookMs: number): number {
+  return (0.5 + Math.random()) * Math.max(2, tookMs)
 }
 
 export function gone(): SessionError {

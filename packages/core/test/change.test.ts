@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { applyChange, type Data, difference, expectSeen, guardsHold } from '../src/change.ts'
+import { applyChange, type Data, guardsHold } from '../src/change.ts'
+import { Snapshot } from '../src/snapshot.ts'
+import type { SessionChange } from '../src/store.ts'
 
 /** Few keys, so that both sides often have the same ones; some of them are traps. */
 const key = fc.constantFrom('a', 'b', 'c', '1', '__proto__', 'constructor', 'toString', '')
@@ -12,7 +14,11 @@ function normal(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
 
-function apply(before: Data, change: ReturnType<typeof difference>): Data {
+function difference(before: Data, after: Data): SessionChange | null {
+  return Snapshot.of(before).changeTo(Snapshot.of(after))
+}
+
+function apply(before: Data, change: SessionChange | null): Data {
   return change === null ? before : applyChange(before, change)
 }
 
@@ -23,10 +29,14 @@ function content(data: Data): Map<string, string> {
 }
 
 describe('a change', () => {
-  test('applyChange(before, difference(before, after)) is after', () => {
+  test('what turns one snapshot into another turns the data into the others', () => {
     fc.assert(
       fc.property(data, data, (before, after) => {
-        expect(content(apply(before, difference(before, after)))).toEqual(content(after))
+        const change = difference(before, after)
+        expect(content(apply(before, change))).toEqual(content(after))
+        const snapshot = Snapshot.of(before)
+        expect(content((change ? snapshot.with(change) : snapshot).data())).toEqual(content(after))
+        expect(content(snapshot.data())).toEqual(content(before))
       }),
       { numRuns: 2000 },
     )
@@ -37,6 +47,7 @@ describe('a change', () => {
       fc.property(data, data, (before, after) => {
         const same = JSON.stringify([...content(before)]) === JSON.stringify([...content(after)])
         expect(difference(before, after) === null).toBe(same)
+        expect(Snapshot.of(before).equals(Snapshot.of(after))).toBe(same)
         expect(difference(before, structuredClone(before))).toBeNull()
       }),
     )
@@ -77,7 +88,7 @@ describe('guards', () => {
     expect(guardsHold({}, '8', {})).toBe(true)
   })
 
-  test('expectSeen holds exactly if every key of the change stands as it was seen', () => {
+  test('expectedValues hold exactly if each of these keys stands as it was seen', () => {
     fc.assert(
       fc.property(data, data, data, (seen, mine, stands) => {
         const change = difference(seen, mine)
@@ -85,7 +96,9 @@ describe('guards', () => {
         const named = [...Object.keys(change?.set ?? {}), ...(change?.remove ?? [])]
         const as = (data: Data) => named.map(key => content(data).get(key))
         const same = JSON.stringify(as(seen)) === JSON.stringify(as(stands))
-        expect(guardsHold(stands, '1', expectSeen(change ?? {}, seen))).toBe(same)
+        const expectedValues: Data = Object.create(null)
+        for (const key of named) expectedValues[key] = Snapshot.of(seen).value(key)
+        expect(guardsHold(stands, '1', { expectedValues })).toBe(same)
       }),
       { numRuns: 2000 },
     )

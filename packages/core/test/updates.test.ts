@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Data } from '../src/change.ts'
 import { memoryStore } from '../src/memory.ts'
+import { Snapshot } from '../src/snapshot.ts'
 import type { SessionChange, SessionStore } from '../src/store.ts'
-import { type UpdateJob, type UpdateStore, Updates } from '../src/updates.ts'
+import { knownFrom, type StoredUpdateJob, type UpdateStore, Updates } from '../src/updates.ts'
 
 const later = 60_000
 
@@ -12,14 +13,14 @@ async function newSession(store: SessionStore, data: Data = {}): Promise<string>
   return (await store.create({ data, createdAt: now, expiresAt: now + later })).token
 }
 
-/** A job that knows nothing of the session yet. */
-function job(apply: (data: Data) => unknown, more: Partial<UpdateJob> = {}): UpdateJob {
-  return {
-    seen: null,
-    apply: async (_data, watched) => apply(watched),
-    deadline: Date.now() + later,
-    ...more,
-  }
+/** A job whose request has seen an empty session. */
+function job(change: (data: Data) => unknown, more: Partial<StoredUpdateJob> = {}): StoredUpdateJob {
+  const seen = { state: Snapshot.empty, version: undefined }
+  return { seen, own: {}, change, deadline: Date.now() + later, ...more }
+}
+
+async function seenBy(store: SessionStore, token: string): Promise<StoredUpdateJob['seen']> {
+  return knownFrom(await store.load(token)) ?? { state: Snapshot.empty, version: undefined }
 }
 
 function count(data: Data): number {
@@ -62,7 +63,7 @@ describe('updates of one session', () => {
     const { updates } = counting(store)
     const countAll = (data: Data) => Object.keys(data) && count(data)
     const results = await Promise.all([1, 2, 3].map(() => updates.run(token, job(countAll))))
-    expect(results.map(({ record }) => record.data)).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    expect(results.map(({ state }) => state.data())).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
     const stands = await store.load(token)
     // The first went alone, the other two together.
     expect(results.map(({ version }) => version)).toEqual([expect.any(String), undefined, stands?.version])
@@ -72,7 +73,7 @@ describe('updates of one session', () => {
   test('a stale guess costs another try, never an update', async () => {
     const store = memoryStore()
     const token = await newSession(store, { n: 1 })
-    const seen = await store.load(token)
+    const seen = await seenBy(store, token)
     await store.update(token, { set: { n: 5 } })
     const { updates } = counting(store)
     expect((await updates.run(token, job(count, { seen }))).value).toBe(6)
@@ -87,7 +88,7 @@ describe('updates of one session', () => {
     ['copies with all others', data => ({ ...data }), 4],
     ['does not look at', () => undefined, 1],
     ['sets without looking', data => Object.assign(data, { theirs: 'mine' }), 1],
-    ['removes without looking', data => delete data.theirs, 1],
+    ['removes, though it is not there,', data => delete data.theirs, 2],
   ])('another process is faster, three times, with a key that the function %s', async (_how, look, times) => {
     const store = memoryStore()
     const token = await newSession(store)
@@ -96,14 +97,12 @@ describe('updates of one session', () => {
       if (races-- > 0) await store.update(token, { set: { theirs: races } })
     })
     let runs = 0
-    await updates.run(
-      token,
-      job(data => {
-        runs++
-        look(data)
-        return count(data)
-      }),
-    )
+    const looking = (data: Data) => {
+      runs++
+      look(data)
+      return count(data)
+    }
+    await updates.run(token, job(looking, { seen: await seenBy(store, token) }))
     expect(runs).toBe(times)
     expect((await store.load(token))?.record.data.n).toBe(1)
   })
@@ -113,7 +112,7 @@ describe('updates of one session', () => {
     const token = await newSession(store)
     let n = 0
     const { updates, calls } = counting(store, () => store.update(token, { set: { [`key-${n++}`]: n } }))
-    for (let i = 0; i < 50; i++) await updates.run(token, job(count))
+    for (let i = 0; i < 50; i++) await updates.run(token, job(count, { seen: await seenBy(store, token) }))
     expect(calls.update).toBe(50)
     const data: Data = { ...(await store.load(token))?.record.data }
     expect([data.n, Object.keys(data).length]).toEqual([50, 51])
@@ -150,21 +149,21 @@ describe('updates of one session', () => {
     const token = await newSession(store)
     const slow = () => new Promise(done => setTimeout(done, 10))
     const { updates } = counting(store, slow)
-    const { record } = await updates.run(
+    const { state } = await updates.run(
       token,
       job(data => {
         count(data)
         setImmediate(() => Object.assign(data, { late: 1 }))
       }),
     )
-    expect(record.data).toEqual({ n: 1 })
+    expect(state.data()).toEqual({ n: 1 })
     expect((await store.load(token))?.record.data).toEqual({ n: 1 })
   })
 
   test('C2: gone is gone, for one that changes nothing as well, and no session is created', async () => {
     const store = memoryStore()
     const token = await newSession(store)
-    const seen = await store.load(token)
+    const seen = await seenBy(store, token)
     await store.destroy(token)
     const { updates } = counting(store)
     for (const each of [job(count), job(count, { seen }), job(() => undefined, { seen })]) {
@@ -176,7 +175,7 @@ describe('updates of one session', () => {
   test('one that changes nothing writes nothing, but has seen what stands', async () => {
     const store = memoryStore()
     const token = await newSession(store, { n: 1 })
-    const seen = await store.load(token)
+    const seen = await seenBy(store, token)
     await store.update(token, { set: { n: 2 } })
     const { updates, calls } = counting(store)
     expect(
@@ -219,7 +218,7 @@ describe('updates of one session', () => {
     const { updates } = counting(store)
     const held: Data[] = []
     const stuck = job(() => undefined, {
-      apply: data => {
+      change: data => {
         held.push(data)
         return new Promise(() => undefined)
       },

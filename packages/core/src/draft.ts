@@ -1,0 +1,139 @@
+import type { Data } from './change.ts'
+import { assertStorable } from './content.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { SessionChange } from './store.ts'
+
+/** What a change is guarded by, so that it applies only where what was read still stands. */
+export type Guard = Pick<SessionChange, 'expectedVersion' | 'expectedValues'>
+
+/**
+ * Which keys of a session functions have looked at. What they made of them holds as long as those have the values that
+ * were seen, so a write need not lose against changes of other keys. (Optimistic validation of the read set: Kung and
+ * Robinson, 1981.)
+ */
+export class Reads {
+  readonly #keys = new Set<string>()
+  #all = false
+
+  note(key: string): void {
+    this.#keys.add(key)
+  }
+
+  noteAll(): void {
+    this.#all = true
+  }
+
+  /** True if one looked at which keys there are: then any change may matter to it. */
+  get all(): boolean {
+    return this.#all
+  }
+
+  /** @param stands the data before any of the functions; @param version `undefined` if it is not known */
+  guard(stands: Snapshot, version: string | undefined): Guard {
+    if (this.#all) return version === undefined ? {} : { expectedVersion: version }
+    const expectedValues: Data = Object.create(null)
+    for (const key of this.#keys) expectedValues[key] = stands.value(key)
+    return { expectedValues }
+  }
+}
+
+/**
+ * The data of a session while a function of `session.update(fn)` changes them: to the function an object like any other,
+ * of which a key is decoded when it is looked at, and only what was touched is looked at afterwards.
+ */
+export class Draft {
+  readonly #base: Snapshot
+  readonly #reads: Reads
+  /** Of the keys that were touched: what they are now; `undefined` for one that was removed. */
+  readonly #touched = new Map<string, unknown>()
+  /** What the function gets. */
+  readonly data: Data
+
+  /** @param own what was changed before, without looking */
+  constructor(base: Snapshot, own: SessionChange, reads: Reads) {
+    this.#base = base
+    this.#reads = reads
+    for (const key of own.remove ?? []) this.#touched.set(key, undefined)
+    for (const [key, value] of Object.entries(own.set ?? {})) this.#touched.set(key, structuredClone(value))
+    this.data = new Proxy<Data>({}, this.#handler())
+  }
+
+  /** @throws SessionError ERR_SESSION_VALUE, TypeError for a reserved key */
+  result(): Snapshot {
+    const set: Data = Object.create(null)
+    const remove: string[] = []
+    for (const [key, value] of this.#touched) {
+      if (value === undefined) remove.push(key)
+      else set[key] = value
+    }
+    assertStorable(set)
+    const result = this.#base.with({ set, remove })
+    // What it left as it was is in no change, and so it must still be as it was when that is applied.
+    for (const key of this.#touched.keys()) if (result.isSame(this.#base, key)) this.#reads.note(key)
+    return result
+  }
+
+  #value(key: string): unknown {
+    if (this.#touched.has(key)) return this.#touched.get(key)
+    this.#reads.note(key)
+    const value = this.#base.value(key)
+    // What may be changed in place must be looked at again.
+    if (typeof value === 'object' && value !== null) this.#touched.set(key, value)
+    return value
+  }
+
+  #has(key: string): boolean {
+    if (this.#touched.has(key)) return this.#touched.get(key) !== undefined
+    this.#reads.note(key)
+    return this.#base.has(key)
+  }
+
+  #keys(): string[] {
+    this.#reads.noteAll()
+    const old = [...this.#base.keys].filter(
+      key => this.#touched.get(key) !== undefined || !this.#touched.has(key),
+    )
+    const added = [...this.#touched].filter(([key, value]) => value !== undefined && !this.#base.has(key))
+    return [...old, ...added.map(([key]) => key)]
+  }
+
+  #handler(): ProxyHandler<Data> {
+    return {
+      get: (target, key) => {
+        if (typeof key === 'symbol' || !this.#has(key)) return Reflect.get(target, key)
+        return this.#value(key)
+      },
+      has: (target, key) => (typeof key === 'string' && this.#has(key)) || Reflect.has(target, key),
+      set: (_target, key, value) => {
+        this.#touched.set(nameOf(key), value)
+        return true
+      },
+      defineProperty: (_target, key, descriptor) => {
+        if (!('value' in descriptor))
+          throw new TypeError('A session keeps values: accessors can not be stored.')
+        this.#touched.set(nameOf(key), descriptor.value)
+        return true
+      },
+      deleteProperty: (_target, key) => {
+        this.#touched.set(nameOf(key), undefined)
+        return true
+      },
+      setPrototypeOf: () => {
+        throw new TypeError('The prototype of a session can not be changed.')
+      },
+      preventExtensions: () => {
+        throw new TypeError('A session can not be frozen or sealed.')
+      },
+      ownKeys: () => this.#keys(),
+      getOwnPropertyDescriptor: (_target, key) => {
+        if (typeof key === 'symbol' || !this.#has(key)) return undefined
+        return { value: this.#value(key), writable: true, enumerable: true, configurable: true }
+      },
+    }
+  }
+}
+
+function nameOf(key: string | symbol): string {
+  if (typeof key === 'string') return key
+  throw new TypeError('A session can not keep a symbol: use a string as the key.')
+}
