@@ -20,6 +20,8 @@ const keep = 0.9
 const restAfterNothing = 1000
 /** Milliseconds after which a half-written file is nobody's any more. */
 const strayAge = 60_000
+/** Bytes of a file that counts, from which on it is begun anew. */
+const largestTally = 2 ** 20
 /** The one cleanup lock of a folder. */
 const theLock = hashOf('cleanup')
 
@@ -41,8 +43,9 @@ export class Cleanup {
   #destroyed: number
   readonly #timer: NodeJS.Timeout
   #running: Promise<void> | undefined
-  /** Until then, by `performance.now()`, creates begin no cleanup: the last one found everything in use. */
+  /** Until then, by `performance.now()`, creates begin no cleanup. */
   #restUntil = 0
+  #closed = false
 
   constructor(folder: Folder, options: CleanupOptions) {
     this.#folder = folder
@@ -82,6 +85,7 @@ export class Cleanup {
 
   /** Waits for a cleanup under way. */
   async close(): Promise<void> {
+    this.#closed = true
     clearInterval(this.#timer)
     await this.#running
     closeSync(this.#created)
@@ -91,7 +95,11 @@ export class Cleanup {
 
   get count(): number {
     this.#reopenIfRemoved()
-    return Math.max(0, fstatSync(this.#created).size - fstatSync(this.#destroyed).size)
+    return Math.max(0, this.#difference)
+  }
+
+  get #difference(): number {
+    return fstatSync(this.#created).size - fstatSync(this.#destroyed).size
   }
 
   #isOver(): boolean {
@@ -113,20 +121,28 @@ export class Cleanup {
   }
 
   async #run(prune: boolean): Promise<void> {
-    // Whoever has the lock does the work; what came meanwhile is counted, and found when it is over the limit.
-    if (!this.#locks.try('cleanup', theLock)) return
     const turns = new Turns()
-    try {
-      let removed = 1
-      while (removed > 0 && (prune || this.#isOver())) {
+    let removed = 1
+    // Whoever has the lock does the work; what came until it was released is counted, so it is looked at once more then.
+    while (removed > 0 && (prune || this.#isOver())) {
+      if (!this.#locks.try('cleanup', theLock)) return
+      try {
         removed = await this.#clean(turns)
         if (prune) await this.#prune(turns)
         prune = false
+      } finally {
+        this.#locks.release('cleanup', theLock)
       }
-      if (this.#isOver()) this.#restUntil = performance.now() + restAfterNothing
-    } finally {
-      this.#locks.release('cleanup', theLock)
     }
+    if (this.#isOver()) this.#rest()
+  }
+
+  /** All that are too many are in use, so creates begin no cleanup for a while. */
+  #rest(): void {
+    this.#restUntil = performance.now() + restAfterNothing
+    setTimeout(() => {
+      if (!this.#closed && this.#isOver()) this.#start(false)
+    }, restAfterNothing).unref()
   }
 
   async #prune(turns: Turns): Promise<void> {
@@ -137,7 +153,7 @@ export class Cleanup {
   /** How many sessions it removed. */
   async #clean(turns: Turns): Promise<number> {
     const now = this.#now()
-    const countBefore = this.count
+    const countBefore = this.#difference
     const alive: BucketFile[] = []
     const files = await this.#files.list(turns)
     for (const file of files) {
@@ -145,7 +161,7 @@ export class Cleanup {
       await turns.pause()
     }
     const evicted = await this.#evict(alive, turns)
-    this.#setCount(alive.length - evicted + this.count - countBefore)
+    this.#setCount(alive.length - evicted + this.#difference - countBefore)
     if (evicted > 0) {
       this.#options.logger.warn(
         `Session cleanup ended ${evicted} live sessions, those expiring soonest, because more than ${this.#options.threshold} were stored: their users are signed out. Raise SESSION_FILE_THRESHOLD (0 is no limit) if these were not bots.`,
@@ -217,7 +233,11 @@ export class Cleanup {
     this.#destroyed = openTally(this.#folder.path, 'destroyed')
   }
 
+  /** By adding to one of the files, so that nothing is lost that another process counts in this moment. */
   #setCount(count: number): void {
+    const missing = count - this.#difference
+    const file = missing > 0 ? this.#created : this.#destroyed
+    if (fstatSync(file).size < largestTally && tally(file, Math.abs(missing))) return
     ftruncateSync(this.#destroyed, 0)
     ftruncateSync(this.#created, Math.max(0, count))
   }
@@ -227,9 +247,11 @@ function openTally(folder: string, name: string): number {
   return openSync(join(folder, name), 'a', 0o600)
 }
 
-/** Best effort: on a full disk the count falls behind, and the timer makes up for it. */
-function tally(fd: number): void {
+/** False on a full disk: the count then falls behind, and the timer makes up for it. */
+function tally(fd: number, times = 1): boolean {
   try {
-    writeSync(fd, '.')
-  } catch {}
+    return writeSync(fd, '.'.repeat(times)) === times
+  } catch {
+    return false
+  }
 }
