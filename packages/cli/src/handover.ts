@@ -1,10 +1,8 @@
 import type { Worker } from 'node:cluster'
 
-/**
- * How long what an ended worker said last may be on the way. Its channel does not always tell: with a connection on its
- * way to the worker, `disconnect` never comes.
- */
+/** How long what an ended worker said last may be on the way, in milliseconds. */
 export const lastWordsMs = 100
+const lookEveryMs = 5
 
 interface NewConnection {
   readonly act: 'newconn'
@@ -29,12 +27,18 @@ export function breakOffWhenEnded(worker: Worker): void {
   child.on('internalMessage', (message: unknown) => {
     if (isAnswer(message)) waiting.delete(message.ack)
   })
-  child.once('exit', () => {
-    const breakOff = () => {
-      for (const ack of waiting) child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: true })
+  const exited = (patience: number) => {
+    // As long as it is connected, its last words may still be read.
+    if (child.connected && patience > 0) {
+      setTimeout(exited, lookEveryMs, patience - lookEveryMs).unref()
+      return
     }
-    setTimeout(breakOff, lastWordsMs).unref()
-  })
+    for (const ack of waiting) child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack, accepted: true })
+    // A worker that was killed in the middle of a word is waited for as well, and counted among the living until any
+    // word comes: this one means nothing.
+    child.emit('internalMessage', { cmd: 'NODE_CLUSTER' })
+  }
+  child.once('exit', () => exited(lastWordsMs))
 }
 
 function isNewConnection(message: unknown): message is NewConnection {

@@ -8,6 +8,12 @@ const visitors = 24
 /** Far longer than any answer takes. */
 const patience = 10_000
 
+/** Over a connection of its own. */
+async function ask(address: string): Promise<string> {
+  const headers = { connection: 'close' }
+  return (await fetch(address, { headers, signal: AbortSignal.timeout(patience) })).text()
+}
+
 test('no connection hangs, however often workers are killed: it is answered, or broken off', async () => {
   const serving = serve(fixture('crashes-at.mjs'), '--workers', '3')
   const address = await serving.address()
@@ -15,14 +21,8 @@ test('no connection hangs, however often workers are killed: it is answered, or 
   const outcomes = { answered: 0, broken: 0, hung: 0 }
   const visit = async () => {
     while (going) {
-      // A connection of its own for each.
-      const headers = { connection: 'close' }
-      const outcome = await fetch(address, { headers, signal: AbortSignal.timeout(patience) }).then(
-        response =>
-          response.text().then(
-            () => 'answered' as const,
-            () => 'broken' as const,
-          ),
+      const outcome = await ask(address).then(
+        () => 'answered' as const,
         (error: unknown) =>
           error instanceof Error && error.name === 'TimeoutError' ? ('hung' as const) : ('broken' as const),
       )
@@ -32,7 +32,7 @@ test('no connection hangs, however often workers are killed: it is answered, or 
   const visiting = Promise.all(Array.from({ length: visitors }, visit))
   await sleep(longEnoughMs + 500)
   for (let killed = 0; killed < kills; killed++) {
-    const pid = Number(await (await fetch(address).catch(() => undefined))?.text())
+    const pid = Number(await ask(address).catch(() => ''))
     if (pid > 0) process.kill(pid, 'SIGKILL')
     await sleep(60)
   }

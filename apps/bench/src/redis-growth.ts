@@ -1,0 +1,134 @@
+// Bytes per session and load latency with 1,000 and with 1,000,000 sessions in one Redis: Sojourn and connect-redis, which
+// keep the same. Prints a table. Takes some minutes and 2 GB of memory.
+import { promisify } from 'node:util'
+import { redisStore } from '@sojourn/redis'
+import { RedisServer } from '@sojourn/redis-servers'
+import { RedisStore } from 'connect-redis'
+import session, { type Cookie, type SessionData } from 'express-session'
+import { createClient } from 'redis'
+
+const counts = [1_000, 1_000_000]
+const atOnce = 256
+const looks = 20_000
+const day = 24 * 60 * 60 * 1000
+
+/** A signed-in user with ten items in the cart. */
+const data = {
+  cart: Array.from({ length: 10 }, (_, i) => ({
+    sku: `item-${1000 + i}`,
+    quantity: 1 + (i % 3),
+    price: 1999 + i,
+  })),
+  theme: 'dark',
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    cart: typeof data.cart
+    theme: string
+    userId: string
+  }
+}
+
+/** A store as this measures it. */
+interface Subject {
+  readonly name: string
+  /** Keeps a session; its id. */
+  create(): Promise<string>
+  load(id: string): Promise<unknown>
+  close(): Promise<unknown>
+}
+
+const subjects: readonly ((url: string) => Promise<Subject>)[] = [
+  async url => {
+    const store = redisStore(url)
+    return {
+      name: 'Sojourn',
+      create: async () => {
+        const now = Date.now()
+        return (await store.create({ data, userId: 'ada', createdAt: now, expiresAt: now + day })).token
+      },
+      load: id => store.load(id),
+      close: () => store.close(),
+    }
+  },
+  async url => {
+    const client = createClient({ url })
+    await client.connect()
+    const store = new RedisStore({ client, ttl: day / 1000 })
+    const set = promisify<string, SessionData>(store.set.bind(store))
+    const get = promisify<string, SessionData | null | undefined>((id, done) =>
+      store.get(id, (error, found) => done(error, found)),
+    )
+    return {
+      name: 'connect-redis',
+      create: async () => {
+        const id = crypto.randomUUID().replaceAll('-', '')
+        await set(id, { ...data, userId: 'ada', cookie: cookie() })
+        return id
+      },
+      load: get,
+      close: () => client.close(),
+    }
+  },
+]
+
+function cookie(): Cookie {
+  const own = new session.Cookie()
+  own.maxAge = day
+  return own
+}
+
+async function usedBytes(server: RedisServer): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await server.command('INFO', 'memory'))?.[1])
+}
+
+/** Runs `work` so often, so many at a time. */
+async function times(count: number, work: (at: number) => Promise<void>, width: number): Promise<void> {
+  let next = 0
+  const lane = async () => {
+    while (next < count) await work(next++)
+  }
+  await Promise.all(Array.from({ length: width }, lane))
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function quantile(sorted: Float64Array, q: number): string {
+  return `${Math.round((sorted[Math.floor(sorted.length * q)] ?? 0) * 1000)} µs`
+}
+
+say('| | sessions | bytes per session | load, median | load, p99 | loads per second, 64 at once |')
+say('| --- | --- | --- | --- | --- | --- |')
+for (const count of counts) {
+  for (const open of subjects) {
+    const server = await RedisServer.start()
+    const subject = await open(server.url)
+    try {
+      const before = await usedBytes(server)
+      const ids: string[] = []
+      await times(count, async () => void ids.push(await subject.create()), atOnce)
+      const bytes = Math.round(((await usedBytes(server)) - before) / count)
+      const any = () => ids[Math.floor(Math.random() * ids.length)] ?? ''
+      await times(looks, async () => void (await subject.load(any())), 64)
+      const took = new Float64Array(looks)
+      for (let i = 0; i < looks; i++) {
+        const begun = performance.now()
+        await subject.load(any())
+        took[i] = performance.now() - begun
+      }
+      took.sort()
+      const begun = performance.now()
+      await times(looks, async () => void (await subject.load(any())), 64)
+      const rate = Math.round(looks / ((performance.now() - begun) / 1000))
+      say(
+        `| ${subject.name} | ${count.toLocaleString('en')} | ${bytes} | ${quantile(took, 0.5)} | ${quantile(took, 0.99)} | ${rate.toLocaleString('en')} |`,
+      )
+    } finally {
+      await subject.close()
+      await server.stop()
+    }
+  }
+}
