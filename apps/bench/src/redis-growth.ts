@@ -1,10 +1,9 @@
 // Bytes per session and load latency with 1,000 and with 1,000,000 sessions in one Redis: Sojourn and connect-redis, which
 // keep the same. Prints a table. Takes some minutes and 2 GB of memory.
-import { promisify } from 'node:util'
 import { redisStore } from '@sojourn/redis'
 import { RedisServer } from '@sojourn/redis-servers'
 import { RedisStore } from 'connect-redis'
-import session, { type Cookie, type SessionData } from 'express-session'
+import session, { type Cookie } from 'express-session'
 import { createClient } from 'redis'
 
 const counts = [1_000, 1_000_000]
@@ -56,18 +55,14 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
     const client = createClient({ url })
     await client.connect()
     const store = new RedisStore({ client, ttl: day / 1000 })
-    const set = promisify<string, SessionData>(store.set.bind(store))
-    const get = promisify<string, SessionData | null | undefined>((id, done) =>
-      store.get(id, (error, found) => done(error, found)),
-    )
     return {
       name: 'connect-redis',
       create: async () => {
         const id = crypto.randomUUID().replaceAll('-', '')
-        await set(id, { ...data, userId: 'ada', cookie: cookie() })
+        await store.set(id, { ...data, userId: 'ada', cookie: cookie() })
         return id
       },
-      load: get,
+      load: async id => store.get(id),
       close: () => client.close(),
     }
   },
