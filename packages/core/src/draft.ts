@@ -73,9 +73,9 @@ export class Draft {
     return result
   }
 
+  /** Of a key that is there. */
   #value(key: string): unknown {
     if (this.#touched.has(key)) return this.#touched.get(key)
-    this.#reads.note(key)
     const value = this.#base.value(key)
     // What may be changed in place must be looked at again.
     if (typeof value === 'object' && value !== null) this.#touched.set(key, value)

@@ -101,6 +101,19 @@ export function calls(open: OpenSite): void {
       expect((await ada.get('/read')).json()).not.toHaveProperty('order')
     })
 
+    test('C6: nor does an update() that is made after the handler overlooked the error of another one', async () => {
+      const site = await open({
+        '/both': async ({ owner, send }) => {
+          await owner.session.update(data => Object.assign(data, { order: 1 })).catch(() => site.store.heal())
+          await owner.session.update(countOne)
+          send('stored')
+        },
+      })
+      const ada = await site.signedIn()
+      site.store.fail('update')
+      expect((await ada.get('/both')).status).toBe(503)
+    })
+
     test('a failed update() whose function the handler runs again with success counts as done, once', async () => {
       const site = await open({
         '/again': async ({ owner, send }) => {
