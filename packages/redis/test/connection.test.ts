@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import { createConnection, createServer, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionStore } from '@sojourn/core'
+import { RedisServer } from '@sojourn/redis-servers'
+import { expect, it, onTestFinished } from 'vitest'
+import { type RedisConnection, type RedisStoreOptions, redisStore } from '../src/index.ts'
+
+const timeout = 300
+const record = () => ({ data: {}, createdAt: Date.now(), expiresAt: Date.now() + 60_000 })
+
+async function redis(...options: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start(...options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+function open(connection: RedisConnection, options: RedisStoreOptions = { timeout }): SessionStore {
+  const store = redisStore(connection, options)
+  onTestFinished(() => store.close())
+  return store
+}
+
+/** A TCP proxy on loopback, of which the connections that stand can be made to lead nowhere. */
+async function proxyTo(port: number) {
+  const pairs = new Set<readonly [Socket, Socket]>()
+  const server = createServer(client => {
+    const target = createConnection(port, '127.0.0.1')
+    const pair = [client, target] as const
+    pairs.add(pair)
+    for (const [from, to] of [pair, [target, client] as const]) {
+      from.on('error', () => to.destroy()).on('close', () => to.destroy())
+      from.pipe(to)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    for (const pair of pairs) for (const socket of pair) socket.destroy()
+  })
+  const address = server.address()
+  return {
+    url: `redis://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+    /** Nothing comes through any more, and nobody is told. */
+    swallow() {
+      for (const [client, target] of pairs) {
+        client.unpipe(target)
+        target.unpipe(client)
+        client.resume()
+        target.resume()
+      }
+    },
+  }
+}
+
+it('F16: a connection that leads nowhere costs one command its answer; the next one goes over another', async () => {
+  const server = await redis()
+  const proxy = await proxyTo(server.port)
+  const store = open(proxy.url)
+  const { token } = await store.create(record())
+  proxy.swallow()
+  await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject({
+    code: 'ERR_SESSION_STORE_UNAVAILABLE',
+    reason: 'timeout',
+  })
+  expect(await store.update(token, { set: { b: 1 } })).toMatchObject({ status: 'written' })
+  expect((await store.load(token))?.record.data).toEqual({ b: 1 })
+})
+
+it('F16: an idle connection that leads nowhere is found before anybody needs it', async () => {
+  const server = await redis()
+  const proxy = await proxyTo(server.port)
+  const store = open(proxy.url)
+  const { token } = await store.create(record())
+  proxy.swallow()
+  await sleep(4 * timeout)
+  expect(await store.load(token)).not.toBeNull()
+})
+
+it('F17: a server that becomes a replica refuses writes, and takes them once it is a master again', async () => {
+  const [server, other] = [await redis(), await redis()]
+  const store = open(server.url)
+  const { token } = await store.create(record())
+  await server.command('REPLICAOF', '127.0.0.1', String(other.port))
+  await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject({
+    status: 503,
+    reason: 'replica',
+  })
+  await server.command('REPLICAOF', 'NO', 'ONE')
+  await expect.poll(() => store.create(record()).catch(() => null)).toMatchObject({ status: 'written' })
+})
+
+it('F17: a server that is out of memory refuses new sessions, and still ends and loads those that it has', async () => {
+  const server = await redis('--maxmemory-policy', 'noeviction')
+  const store = open(server.url)
+  const [kept, ended] = [await store.create(record()), await store.create(record())]
+  await server.command('CONFIG', 'SET', 'maxmemory', '1')
+  await expect(store.create(record())).rejects.toMatchObject({ status: 503, reason: 'full' })
+  await expect(store.update(kept.token, { set: { a: 1 } })).rejects.toMatchObject({
+    status: 503,
+    reason: 'full',
+  })
+  await store.destroy(ended.token)
+  expect(await store.load(ended.token)).toBeNull()
+  expect(await store.load(kept.token)).not.toBeNull()
+})
+
+it('F15: connections that are killed and scripts that are flushed lose nothing acknowledged, and apply nothing twice', async () => {
+  const server = await redis()
+  const store = open(server.url, { timeout: 2000 })
+  const { token } = await store.create(record())
+  let going = true
+  const harassing = (async () => {
+    for (let n = 0; going; n++) {
+      await server.command(
+        ...(n % 4 === 3 ? ['SCRIPT', 'FLUSH'] : ['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']),
+      )
+      await sleep(40)
+    }
+  })()
+  const acknowledged: string[] = []
+  const versions: number[] = []
+  let unknown = 0
+  const writing = Array.from({ length: 8 }, async (_, lane) => {
+    for (let n = 0; going; n++) {
+      const key = `${lane}-${n}`
+      await store.update(token, { set: { [key]: n } }).then(
+        outcome => {
+          acknowledged.push(key)
+          if (outcome.status === 'written') versions.push(Number(outcome.version))
+        },
+        error => {
+          expect(error).toMatchObject({ status: 503 })
+          unknown++
+        },
+      )
+    }
+  })
+  await sleep(3000)
+  going = false
+  await Promise.all([harassing, ...writing])
+  const stands = await store.load(token)
+  const keys = new Set(Object.keys(stands?.record.data ?? {}))
+  process.stdout.write(`F15: ${acknowledged.length} updates acknowledged, ${unknown} of unknown outcome\n`)
+  expect(acknowledged.filter(key => !keys.has(key))).toEqual([])
+  expect(new Set(versions).size).toBe(versions.length)
+  // Each version is one update: none was applied twice.
+  expect(Number(stands?.version) - 1).toBe(keys.size)
+  expect(keys.size).toBeLessThanOrEqual(acknowledged.length + unknown)
+  expect(acknowledged.length).toBeGreaterThan(100)
+})
+
+it('an operation costs one command', async () => {
+  const server = await redis()
+  const store = open(server.url)
+  const { token } = await store.create(record())
+  await store.update(token, { set: { warm: 1 } })
+  const calls = async () =>
+    [
+      ...(await server.command('INFO', 'commandstats')).matchAll(
+        /cmdstat_(get|set|evalsha|eval|unlink):calls=(\d+)/g,
+      ),
+    ]
+      .map(([, name, count]) => `${name} ${count}`)
+      .sort()
+  await server.command('CONFIG', 'RESETSTAT')
+  await store.load(token)
+  await store.create(record())
+  await store.destroy(token)
+  expect(await calls()).toEqual(['get 1', 'set 1', 'unlink 1'])
+  const other = await store.create(record())
+  await server.command('CONFIG', 'RESETSTAT')
+  await store.update(other.token, { set: { a: 1 } })
+  // The script's own two commands are on the server, not on the way.
+  expect(await calls()).toEqual(['evalsha 1', 'get 1', 'set 1'])
+})
