@@ -1,0 +1,62 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { Operation } from './operation.ts'
+
+type Begun = Pick<Operation, 'session' | 'kind' | 'mark'>
+type Answer = Pick<Operation, 'result' | 'seen'>
+
+/** Milliseconds of a clock that all processes of a machine share, and that nobody sets. */
+export function sharedTime(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+/**
+ * Writes down what a process does, into a file of its own: the begin of each operation before it, its end after it, so
+ * that what was under way is known also of a process that was killed.
+ */
+export class HistoryRecorder {
+  readonly #process: string
+  readonly #file: number
+  #count = 0
+
+  /** @param path a file; what is in it stays */
+  constructor(path: string, name: string) {
+    this.#process = name
+    this.#file = openSync(path, 'a')
+  }
+
+  /** A mark that no other operation has. */
+  mark(): string {
+    return `${this.#process}-${this.#count}`
+  }
+
+  /** Carries out `work`, which answers what came of it, and records that; what it throws is recorded as `unknown`. */
+  async record(begun: Begun, work: () => Promise<Answer>): Promise<Answer> {
+    const number = this.#count++
+    const head = { process: this.#process, ...begun, began: sharedTime() }
+    this.#write(number, { ...head, result: 'unknown' })
+    const answer = await work().catch((): Answer => ({ result: 'unknown' }))
+    this.#write(number, { ...head, ended: sharedTime(), ...answer })
+    return answer
+  }
+
+  close(): void {
+    closeSync(this.#file)
+  }
+
+  #write(number: number, operation: Operation): void {
+    writeSync(this.#file, `${JSON.stringify([number, operation])}\n`)
+  }
+}
+
+/** Reads the files of recorders: every operation once, as it ended or as it was when its process died. */
+export function readHistory(paths: readonly string[]): Operation[] {
+  return paths.flatMap(path => {
+    const operations = new Map<number, Operation>()
+    for (const line of readFileSync(path, 'utf8').split('\n')) {
+      if (line === '') continue
+      const [number, operation]: [number, Operation] = JSON.parse(line)
+      operations.set(number, operation)
+    }
+    return [...operations.values()]
+  })
+}
