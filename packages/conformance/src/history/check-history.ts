@@ -1,4 +1,4 @@
-import type { Operation } from './operation.ts'
+import type { Operation, Seen } from './operation.ts'
 import { type SessionHistory, sessionInvariants } from './session-invariants.ts'
 
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6'
@@ -79,8 +79,15 @@ function describe({ invariant, message, excerpt }: Violation): string {
     time === undefined ? 'never' : `${(time - start).toFixed(1)} ms`
   const lines = excerpt.map(({ process, session, kind, mark, began, ended, result, seen }) => {
     const what = [kind, session, mark].filter(word => word !== undefined).join(' ')
-    const saw = seen && `, saw ${JSON.stringify(seen)}`
+    const saw = seen && `, saw ${describeSeen(seen)}`
     return `  ${since(began)} to ${since(ended)}: ${process}: ${what}: ${result}${saw ?? ''}`
   })
   return [`${invariant}: ${message}`, ...lines].join('\n')
+}
+
+/** Of a long list the end, which is where it differs from what was known before. */
+function describeSeen({ owner, keys, list, count }: Seen): string {
+  const end = (marks: readonly string[]) =>
+    marks.length > 8 ? `(${marks.length - 8} and) ${marks.slice(-8)}` : `${marks}`
+  return `owner ${owner}, keys [${end(keys)}], list [${end(list)}], count ${count}`
 }

@@ -52,8 +52,8 @@ export class HistoryRecorder {
 export function readHistory(paths: readonly string[]): Operation[] {
   return paths.flatMap(path => {
     const operations = new Map<number, Operation>()
-    for (const line of readFileSync(path, 'utf8').split('\n')) {
-      if (line === '') continue
+    // What comes after the last line's end is empty, or was cut short when the process was killed.
+    for (const line of readFileSync(path, 'utf8').split('\n').slice(0, -1)) {
       const [number, operation]: [number, Operation] = JSON.parse(line)
       operations.set(number, operation)
     }

@@ -1,0 +1,162 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  checkHistory,
+  describeViolations,
+  type Fault,
+  type HistoryOptions,
+  HistoryRecorder,
+  type Operation,
+  readHistory,
+  sharedTime,
+} from '@sojourn/conformance/history'
+import { openSessions, type Sessions } from '@sojourn/core'
+import { expect, onTestFinished } from 'vitest'
+import { type NamedSession, SessionClient } from './session-client.ts'
+import type { Work } from './worker.ts'
+
+const secret = 'a secret of the fault tests, of 32 bytes and more'
+/** As the workers have it. */
+const storeTimeout = 1000
+const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** A program, with its arguments, that starts a worker in conditions of its own. */
+export type Launcher = readonly [program: string, ...args: string[]]
+
+/** Several processes that use sessions on one store at the same time, while the test makes trouble. */
+export class Fire {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'sojourn-fire-'))
+  readonly #env: NodeJS.ProcessEnv
+  readonly #client: SessionClient
+  readonly #sessions: NamedSession[] = []
+  readonly #killed: string[] = []
+  readonly #faults: Fault[] = []
+  readonly #all: FireWorker[] = []
+  /** Those that live. */
+  workers: readonly FireWorker[] = []
+
+  private constructor(own: Sessions, env: NodeJS.ProcessEnv) {
+    this.#env = env
+    this.#client = new SessionClient(own, new HistoryRecorder(join(this.#folder, 'main'), 'main'))
+    onTestFinished(async () => {
+      for (const { process } of this.#all) process.kill('SIGKILL')
+      await own.close()
+      rmSync(this.#folder, { recursive: true, force: true })
+    })
+  }
+
+  /** Four workers on the store that the environment names. */
+  static async start(env: Record<string, string>): Promise<Fire> {
+    const full = { SECRET_KEY: secret, PATH: process.env.PATH, ...env }
+    const fire = new Fire(await openSessions({ env: full, logger: quiet, storeTimeout }), full)
+    await Promise.all([0, 1, 2, 3].map(() => fire.startWorker()))
+    return fire
+  }
+
+  async startWorker(launcher?: Launcher): Promise<FireWorker> {
+    const name = `w${this.#all.length}`
+    const [program, ...args] = launcher ? [...launcher, process.execPath] : [process.execPath]
+    const child = fork(join(import.meta.dirname, 'worker.ts'), [name, join(this.#folder, name)], {
+      env: this.#env,
+      execPath: program,
+      execArgv: [...args, '--conditions=@sojourn/source'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const worker = new FireWorker(name, child)
+    this.#all.push(worker)
+    await worker.ready
+    this.workers = [...this.workers, worker]
+    return worker
+  }
+
+  createSessions(count: number): Promise<NamedSession[]> {
+    const names = Array.from({ length: count }, (_, at) => `s${this.#sessions.length + at}`)
+    const created = Promise.all(names.map(name => this.#client.create(name)))
+    return created.then(sessions => {
+      this.#sessions.push(...sessions)
+      return sessions
+    })
+  }
+
+  /** Ends a process in the middle of whatever it does. */
+  async kill(worker: FireWorker): Promise<void> {
+    this.#killed.push(worker.name)
+    this.workers = this.workers.filter(each => each !== worker)
+    worker.process.kill('SIGKILL')
+    await worker.exited
+  }
+
+  /** Makes trouble; what fails meanwhile may fail. */
+  async trouble(work: () => Promise<unknown>): Promise<void> {
+    const fault = { began: sharedTime(), ended: Number.POSITIVE_INFINITY }
+    this.#faults.push(fault)
+    await work()
+    fault.ended = sharedTime()
+  }
+
+  /** Gives the workers something else to do, or nothing. */
+  async work(work: Work = { sessions: [], count: 0 }): Promise<void> {
+    await Promise.all(this.workers.map(worker => worker.do(work)))
+  }
+
+  /** A look at every session, and a change: nothing is stuck. */
+  async lookAtAll(): Promise<void> {
+    for (const session of this.#sessions) {
+      await this.#client.run('append', session)
+      await this.#client.run('load', session)
+    }
+  }
+
+  /** Prints the row's figure, and fails if the history contradicts the contract. */
+  verify(row: string, faults: string, options: Partial<HistoryOptions> = {}): readonly Operation[] {
+    const history = readHistory(readdirSync(this.#folder).map(file => join(this.#folder, file)))
+    const own = { deadline: storeTimeout, faults: this.#faults, killed: this.#killed }
+    const violations = checkHistory(history, { ...own, ...options })
+    const count = (result: Operation['result']) => history.filter(each => each.result === result).length
+    const found = (invariant: string) => violations.filter(each => each.invariant === invariant).length
+    const slowest = history.reduce((most, { began, ended = began }) => Math.max(most, ended - began), 0)
+    process.stdout.write(
+      `${row}: ${history.length} operations on ${this.#sessions.length} sessions; ${faults}; acknowledged ${count('done')}, gone ${count('gone')}, unknown ${count('unknown')}; lost ${found('I2')}, resurrected ${found('I1')}; slowest reply ${Math.round(slowest)} ms\n`,
+    )
+    expect(describeViolations(violations.slice(0, 5))).toBe('')
+    return history
+  }
+}
+
+/** A process under fire. */
+export class FireWorker {
+  readonly name: string
+  readonly process: ChildProcess
+  readonly ready: Promise<void>
+  readonly exited: Promise<unknown[]>
+  #sent = 0
+
+  constructor(name: string, child: ChildProcess) {
+    this.name = name
+    this.process = child
+    this.exited = once(child, 'exit')
+    this.ready = this.#done(0)
+  }
+
+  /** Resolves when it has done all of it, or, if it was given other work, what it had begun; rejects if it dies. */
+  async do(work: Work): Promise<void> {
+    const number = ++this.#sent
+    this.process.send({ number, work })
+    await this.#done(number)
+  }
+
+  #done(number: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const listen = (done: unknown) => {
+        if (done !== number) return
+        this.process.off('message', listen)
+        resolve()
+      }
+      this.process.on('message', listen)
+      this.exited.then(([code, signal]) => reject(new Error(`${this.name} died (${code ?? signal})`)), reject)
+    })
+  }
+}
