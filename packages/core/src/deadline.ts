@@ -30,10 +30,10 @@ export function settleWithin<T>(
   })
 }
 
-function tooSlow(timeout: number): SessionError {
+function tooSlow(): SessionError {
   return new SessionError(
     'ERR_SESSION_STORE_UNAVAILABLE',
-    `The session store did not answer within ${timeout} ms (storeTimeout). Check that it is up and not overloaded.`,
+    'The session store did not answer within storeTimeout. Check that it is up and not overloaded.',
     { status: 503, reason: 'timeout' },
   )
 }

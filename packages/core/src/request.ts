@@ -11,7 +11,7 @@ import { alreadyCommitted, createSession, type RegenerateOptions, type Session }
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
-import { isUnavailable, type StoreCalls } from './store-calls.ts'
+import { isUnavailable, type Patience, type StoreCalls } from './store-calls.ts'
 import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
 import {
   changedFirst,
@@ -70,6 +70,8 @@ export class SessionRequest {
   #looked = false
   readonly #holds: Holds
   readonly #calls = new CallsInTurn()
+  /** Begins anew with each call of the handler's that succeeds, so that many of them may take their time. */
+  #patience: Patience
   #committing: Promise<void> | undefined
   #failure: unknown
   readonly #onStoreFailure: StoreFailurePolicy
@@ -80,6 +82,7 @@ export class SessionRequest {
     this.#engine = engine
     this.#onStoreFailure = onStoreFailure
     this.#holds = new Holds(engine.store)
+    this.#patience = engine.calls.patience()
     this.#sent = verifiedTokens(engine, cookieHeader)
   }
 
@@ -113,7 +116,7 @@ export class SessionRequest {
 
   #loadOne(token: string): Promise<Loaded | null> {
     this.#holds.hold(token)
-    return this.#engine.calls.load(token)
+    return this.#engine.calls.load(token, this.#patience)
   }
 
   /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
@@ -249,7 +252,11 @@ export class SessionRequest {
       refused.catch(() => this.#engine.logger.error(`Session call refused: ${messageOf(error)}`))
       return refused
     }
-    return this.#calls.run(call, work)
+    return this.#calls.run(call, async () => {
+      const value = await work()
+      this.#patience = this.#engine.calls.patience()
+      return value
+    })
   }
 
   // --- the handler's calls ------------------------------------------------------------------------------------
@@ -268,13 +275,13 @@ export class SessionRequest {
 
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
   async #endStored(token: string, signsIn: boolean): Promise<void> {
-    const { calls, settings } = this.#engine
-    const deadline = currentTime() + settings.storeTimeout
-    let stands = this.#known() ?? knownFrom(await calls.load(token))
+    const { calls } = this.#engine
+    const deadline = currentTime() + this.#patience.left
+    let stands = this.#known() ?? knownFrom(await calls.load(token, this.#patience))
     while (stands !== null) {
       const { version } = stands
       const change = { expiresAt: 0, ...(version !== undefined && { expectedVersion: version }) }
-      const outcome = await calls.update(token, change)
+      const outcome = await calls.update(token, change, this.#patience)
       if (outcome.status === 'written') break
       stands = outcome.status === 'gone' ? null : knownFrom(outcome.current)
       if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
@@ -289,7 +296,7 @@ export class SessionRequest {
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
   async #endAlive(): Promise<void> {
-    await Promise.all(this.#alive.map(token => this.#engine.calls.destroy(token)))
+    await Promise.all(this.#alive.map(token => this.#engine.calls.destroy(token, this.#patience)))
     this.#alive = []
   }
 
@@ -311,7 +318,7 @@ export class SessionRequest {
     if (settings.conflict === 'reject') await this.#write()
     const before = this.#content.taken()
     const own = this.#seen.changeTo(before) ?? {}
-    const deadline = currentTime() + settings.storeTimeout
+    const deadline = currentTime() + this.#patience.left
     if (this.#stored === null || !store.supports.revocation) {
       const { state, value } = await runUpdate(
         { own, change, deadline },
@@ -382,7 +389,7 @@ export class SessionRequest {
     if (change === null) return
     const next = this.isOpen ? undefined : this.#nextExpiry()
     const full = this.#guarded({ ...change, ...(next !== undefined && { expiresAt: next }) })
-    const outcome = await this.#engine.calls.update(token, full)
+    const outcome = await this.#engine.calls.update(token, full, this.#patience)
     if (outcome.status === 'gone') throw gone()
     if (outcome.status === 'conflict') throw changedFirst()
     this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now)
@@ -399,7 +406,7 @@ export class SessionRequest {
     const { calls, touching } = this.#engine
     touching.add(token)
     try {
-      const outcome = await calls.update(token, { expiresAt: next })
+      const outcome = await calls.update(token, { expiresAt: next }, this.#patience)
       if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen)
     } catch (error) {
       if (!isUnavailable(error)) throw error
@@ -425,7 +432,7 @@ export class SessionRequest {
     const createdAt = this.#createdAt ?? now
     const expiresAt = expiryOf(createdAt, now, settings)
     const record = { ...(this.#userId !== undefined && { userId: this.#userId }), data, createdAt, expiresAt }
-    const { token, version } = await calls.create(record)
+    const { token, version } = await calls.create(record, this.#patience)
     this.#createdAt = createdAt
     this.#acknowledge(token, version, expiresAt, state)
   }

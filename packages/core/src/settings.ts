@@ -35,7 +35,7 @@ export interface SessionOptions {
   readonly absoluteTimeout?: number
   /** A session that is only read is written at most this often. */
   readonly touchInterval?: number
-  /** Longest wait for the store before the request gets its 503. */
+  /** Longest wait of a request for the store before it gets its 503. Each call of the session that succeeds gives it anew. */
   readonly storeTimeout?: number
   readonly keyPrefix?: string
   readonly cookie?: CookieOptions

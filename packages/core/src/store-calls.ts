@@ -25,6 +25,14 @@ export interface SessionEvents {
   'sojourn:recovered': { store: string; duration: number }
 }
 
+/**
+ * How long one request may still wait for its store, in milliseconds: its calls use it up, one after the other, so that
+ * the answer comes in time whichever of them hangs.
+ */
+export interface Patience {
+  left: number
+}
+
 /** The calls that requests make of a store, each with its deadline; what comes of them is published. */
 export class StoreCalls {
   readonly #store: SessionStore
@@ -37,39 +45,70 @@ export class StoreCalls {
     this.#timeout = timeout
   }
 
-  load(token: string): Promise<Loaded | null> {
-    return this.#call('load', this.#store.load(token), (loaded, duration) => {
-      this.#publish('sojourn:load', { duration, found: loaded !== null })
-    })
+  /** For one request. */
+  patience(): Patience {
+    return { left: this.#timeout }
   }
 
-  create(record: SessionRecord): Promise<Written> {
-    return this.#call('create', this.#store.create(record), (_written, duration) => {
-      this.#publish('sojourn:commit', { duration, operation: 'create' })
-    })
+  load(token: string, patience = this.patience()): Promise<Loaded | null> {
+    return this.#call(
+      'load',
+      patience,
+      () => this.#store.load(token),
+      (loaded, duration) => {
+        this.#publish('sojourn:load', { duration, found: loaded !== null })
+      },
+    )
   }
 
-  update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
-    return this.#call('update', this.#store.update(token, change), ({ status }, duration) => {
-      if (status === 'written') this.#publish('sojourn:commit', { duration, operation: 'update' })
-      else this.#publish(`sojourn:${status}`, { duration })
-    })
+  create(record: SessionRecord, patience = this.patience()): Promise<Written> {
+    return this.#call(
+      'create',
+      patience,
+      () => this.#store.create(record),
+      (_written, duration) => {
+        this.#publish('sojourn:commit', { duration, operation: 'create' })
+      },
+    )
   }
 
-  destroy(token: string): Promise<void> {
-    return this.#call('destroy', this.#store.destroy(token), (_nothing, duration) => {
-      this.#publish('sojourn:commit', { duration, operation: 'destroy' })
-    })
+  update(
+    token: string,
+    change: SessionChange,
+    patience = this.patience(),
+  ): Promise<Written | Gone | Conflict> {
+    return this.#call(
+      'update',
+      patience,
+      () => this.#store.update(token, change),
+      ({ status }, duration) => {
+        if (status === 'written') this.#publish('sojourn:commit', { duration, operation: 'update' })
+        else this.#publish(`sojourn:${status}`, { duration })
+      },
+    )
+  }
+
+  destroy(token: string, patience = this.patience()): Promise<void> {
+    return this.#call(
+      'destroy',
+      patience,
+      () => this.#store.destroy(token),
+      (_nothing, duration) => {
+        this.#publish('sojourn:commit', { duration, operation: 'destroy' })
+      },
+    )
   }
 
   async #call<T>(
     operation: StoreOperation,
-    answer: Promise<T>,
+    patience: Patience,
+    ask: () => Promise<T>,
     tell: (value: T, duration: number) => void,
   ): Promise<T> {
     const begun = performance.now()
+    const { left } = patience
     try {
-      const value = await withDeadline(answer, this.#timeout)
+      const value = await withDeadline(settled(ask), left)
       const now = performance.now()
       if (this.#downSince !== undefined) {
         this.#publish('sojourn:recovered', { duration: now - this.#downSince })
@@ -84,6 +123,9 @@ export class StoreCalls {
         this.#publish('sojourn:unavailable', { duration, operation, reason: error.reason ?? 'failed' })
       }
       throw error
+    } finally {
+      // Calls side by side wait together.
+      patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))
     }
   }
 
@@ -91,6 +133,11 @@ export class StoreCalls {
     const to = channel(name)
     if (to.hasSubscribers) to.publish({ store: this.#store.name, ...event })
   }
+}
+
+/** A store that throws, instead of rejecting, fails as any other does. */
+async function settled<T>(ask: () => Promise<T>): Promise<T> {
+  return ask()
 }
 
 /** True if the store could not be reached or did not do what it was asked. */

@@ -1,8 +1,6 @@
-import { once } from 'node:events'
-import { createConnection, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SessionStore } from '@sojourn/core'
-import { RedisServer } from '@sojourn/redis-servers'
+import { RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { expect, it, onTestFinished } from 'vitest'
 import { type RedisConnection, type RedisStoreOptions, redisStore } from '../src/index.ts'
 
@@ -21,36 +19,10 @@ function open(connection: RedisConnection, options: RedisStoreOptions = { timeou
   return store
 }
 
-/** A TCP proxy on loopback, of which the connections that stand can be made to lead nowhere. */
-async function proxyTo(port: number) {
-  const pairs = new Set<readonly [Socket, Socket]>()
-  const server = createServer(client => {
-    const target = createConnection(port, '127.0.0.1')
-    const pair = [client, target] as const
-    pairs.add(pair)
-    for (const [from, to] of [pair, [target, client] as const]) {
-      from.on('error', () => to.destroy()).on('close', () => to.destroy())
-      from.pipe(to)
-    }
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.close()
-    for (const pair of pairs) for (const socket of pair) socket.destroy()
-  })
-  const address = server.address()
-  return {
-    url: `redis://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
-    /** Nothing comes through any more, and nobody is told. */
-    swallow() {
-      for (const [client, target] of pairs) {
-        client.unpipe(target)
-        target.unpipe(client)
-        client.resume()
-        target.resume()
-      }
-    },
-  }
+async function proxyTo(port: number): Promise<TcpProxy> {
+  const proxy = await TcpProxy.to(port)
+  onTestFinished(() => proxy.stop())
+  return proxy
 }
 
 it('F16: a connection that leads nowhere costs one command its answer; the next one goes over another', async () => {
@@ -58,7 +30,7 @@ it('F16: a connection that leads nowhere costs one command its answer; the next 
   const proxy = await proxyTo(server.port)
   const store = open(proxy.url)
   const { token } = await store.create(record())
-  proxy.swallow()
+  proxy.strand()
   await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject({
     code: 'ERR_SESSION_STORE_UNAVAILABLE',
     reason: 'timeout',
@@ -72,7 +44,7 @@ it('F16: an idle connection that leads nowhere is found before anybody needs it'
   const proxy = await proxyTo(server.port)
   const store = open(proxy.url)
   const { token } = await store.create(record())
-  proxy.swallow()
+  proxy.strand()
   await sleep(4 * timeout)
   expect(await store.load(token)).not.toBeNull()
 })

@@ -13,7 +13,7 @@ import {
   readHistory,
   sharedTime,
 } from '@sojourn/conformance/history'
-import { openSessions, type Sessions } from '@sojourn/core'
+import { openSessions, type Sessions, type StoreHealth } from '@sojourn/core'
 import { expect, onTestFinished } from 'vitest'
 import { type NamedSession, SessionClient } from './session-client.ts'
 import type { Work } from './worker.ts'
@@ -30,6 +30,7 @@ export type Launcher = readonly [program: string, ...args: string[]]
 export class Fire {
   readonly #folder = mkdtempSync(join(tmpdir(), 'sojourn-fire-'))
   readonly #env: NodeJS.ProcessEnv
+  readonly #own: Sessions
   readonly #client: SessionClient
   readonly #sessions: NamedSession[] = []
   readonly #killed: string[] = []
@@ -39,6 +40,7 @@ export class Fire {
   workers: readonly FireWorker[] = []
 
   private constructor(own: Sessions, env: NodeJS.ProcessEnv) {
+    this.#own = own
     this.#env = env
     this.#client = new SessionClient(own, new HistoryRecorder(join(this.#folder, 'main'), 'main'))
     onTestFinished(async () => {
@@ -102,6 +104,15 @@ export class Fire {
     await Promise.all(this.workers.map(worker => worker.do(work)))
   }
 
+  /** Does it in this process. */
+  run(...operation: Parameters<SessionClient['run']>): ReturnType<SessionClient['run']> {
+    return this.#client.run(...operation)
+  }
+
+  health(): Promise<StoreHealth> {
+    return this.#own.health()
+  }
+
   /** A look at every session, and a change: nothing is stuck. */
   async lookAtAll(): Promise<void> {
     for (const session of this.#sessions) {
@@ -142,10 +153,10 @@ export class FireWorker {
   }
 
   /** Resolves when it has done all of it, or, if it was given other work, what it had begun; rejects if it dies. */
-  async do(work: Work): Promise<void> {
+  do(work: Work): Promise<void> {
     const number = ++this.#sent
     this.process.send({ number, work })
-    await this.#done(number)
+    return this.#done(number)
   }
 
   #done(number: number): Promise<void> {

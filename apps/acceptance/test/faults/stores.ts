@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { RedisServer } from '@sojourn/redis-servers'
+import { RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { onTestFinished } from 'vitest'
 
 /** The environment that chooses files in a folder of this test's own. */
@@ -16,4 +16,12 @@ export async function onRedis(...options: string[]) {
   const redis = await RedisServer.start(...options)
   onTestFinished(() => redis.stop())
   return { redis, env: { SESSION_STORE: 'redis', REDIS_URL: redis.url } }
+}
+
+/** As `onRedis`, but over a network that can be made slow or broken. */
+export async function onRedisBehindProxy(...options: string[]) {
+  const { redis, env } = await onRedis(...options)
+  const proxy = await TcpProxy.to(redis.port)
+  onTestFinished(() => proxy.stop())
+  return { redis, proxy, env: { ...env, REDIS_URL: proxy.url } }
 }

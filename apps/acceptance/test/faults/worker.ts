@@ -1,4 +1,5 @@
 /** One of several processes with sessions on one store: does random operations on those that its parent names. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HistoryRecorder } from '@sojourn/conformance/history'
 import { openSessions } from '@sojourn/core'
 import { type NamedSession, SessionClient } from './session-client.ts'
@@ -8,6 +9,8 @@ export interface Work {
   readonly sessions: readonly NamedSession[]
   /** How many operations; without it, as many as it takes until the next work. */
   readonly count?: number
+  /** Milliseconds between two of them. */
+  readonly pause?: number
   /** Which of its operations ends the session that it comes to. */
   readonly destroyAt?: number
 }
@@ -23,12 +26,13 @@ let current: Work | undefined
 let last = Promise.resolve()
 
 async function carryOut(work: Work): Promise<void> {
-  const { sessions, count = Number.POSITIVE_INFINITY, destroyAt } = work
+  const { sessions, count = Number.POSITIVE_INFINITY, pause, destroyAt } = work
   let begun = 0
   const loop = async () => {
     while (begun < count && current === work) {
       const kind = begun++ === destroyAt ? 'destroy' : oneOf(['load', 'set', 'append'] as const)
       await client.run(kind, oneOf(sessions))
+      if (pause !== undefined) await sleep(pause)
     }
   }
   await Promise.all(Array.from({ length: loops }, loop))

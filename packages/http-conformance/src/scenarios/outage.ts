@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SessionError } from '@sojourn/core'
 import { describe, expect, test } from 'vitest'
-import type { Exchange } from '../adapter.ts'
+import type { Exchange, Routes } from '../adapter.ts'
 import { deferred } from '../deferred.ts'
 import { change, countOne, type OpenSite } from '../site.ts'
 import { waysToAnswer } from './first-byte.ts'
@@ -49,6 +49,41 @@ export function outage(open: OpenSite): void {
   }
 
   describe('a store that is down', () => {
+    test.each(['/set?a=1', '/count', '/sign-in', '/sign-out', '/save'])(
+      'I6: a store that is slow to load and then hangs: the whole answer of %s comes in time',
+      async path => {
+        const save: Routes = {
+          '/save': async ({ owner, send }) => {
+            change({ owner })
+            await owner.session.save()
+            send('saved')
+          },
+        }
+        const site = await open(save, { storeTimeout })
+        const ada = await site.signedIn()
+        site.store.delay('load', storeTimeout * 0.8)
+        site.store.hang('create', 'update', 'destroy')
+        const reply = await inTime(ada.get(path))
+        expect(reply.status).toBe(503)
+      },
+    )
+
+    test('I6: each of many calls of one handler that succeed may take its time', async () => {
+      const saveOften: Routes = {
+        '/often': async ({ owner, send }) => {
+          for (let n = 0; n < 4; n++) {
+            owner.session.n = n
+            await owner.session.save()
+          }
+          send('saved')
+        },
+      }
+      const site = await open(saveOften, { storeTimeout })
+      const ada = await site.signedIn()
+      site.store.delay('update', storeTimeout * 0.4)
+      expect((await ada.get('/often')).status).toBe(200)
+    })
+
     test(`C1: a failed load is a 503 ${down} without a cookie change`, async () => {
       const site = await open({}, { errors: failingAnswer })
       const ada = await site.signedIn()
@@ -222,7 +257,7 @@ export function outage(open: OpenSite): void {
       const ada = await site.signedIn()
       const before = ada.copy()
       site.store.fail('create')
-      const reply = await ada.get('/sign-in')
+      const reply = await inTime(ada.get('/sign-in'))
       expect([reply.status, reply.setCookies]).toEqual([503, []])
       site.store.heal()
       expect((await before.get('/read')).json()).toEqual({})
@@ -292,7 +327,7 @@ export function outage(open: OpenSite): void {
         for (let n = 0; going; n++) await other.get(`/set?n=${n}`)
       })()
       site.store.delay('update', 20)
-      const reply = await ada.get('/sign-in')
+      const reply = await inTime(ada.get('/sign-in'))
       expect([200, 409, 503]).toContain(reply.status)
       going = false
       await restless
