@@ -5,6 +5,7 @@
 export class Batches<Job, Result> {
   readonly #work: Work<Job, Result>
   readonly #waiting = new Map<string, Waiting<Job, Result>[]>()
+  readonly #running = new Set<Promise<void>>()
 
   /**
    * @param work answers one result per job, in the same order, or a promise of it (see `rejected`); if it rejects, all
@@ -26,28 +27,34 @@ export class Batches<Job, Result> {
     })
   }
 
+  /** Waits for all that was begun, however it ends. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running)
+  }
+
   #drain(key: string, batch: Waiting<Job, Result>[]): void {
-    this.#work(
-      key,
-      batch.map(({ job }) => job),
-    )
-      .then(
-        results => {
-          for (const [index, { resolve }] of batch.entries())
-            resolve(results[index] as Result | Promise<Result>)
-        },
-        (error: unknown) => {
-          for (const { reject } of batch) reject(error)
-        },
+    const running = this.#run(key, batch).then(() => {
+      this.#running.delete(running)
+      const next = this.#waiting.get(key) ?? []
+      if (next.length === 0) this.#waiting.delete(key)
+      else {
+        this.#waiting.set(key, [])
+        this.#drain(key, next)
+      }
+    })
+    this.#running.add(running)
+  }
+
+  async #run(key: string, batch: Waiting<Job, Result>[]): Promise<void> {
+    try {
+      const results = await this.#work(
+        key,
+        batch.map(({ job }) => job),
       )
-      .finally(() => {
-        const next = this.#waiting.get(key) ?? []
-        if (next.length === 0) this.#waiting.delete(key)
-        else {
-          this.#waiting.set(key, [])
-          this.#drain(key, next)
-        }
-      })
+      for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result | Promise<Result>)
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
   }
 }
 

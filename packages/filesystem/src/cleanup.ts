@@ -71,7 +71,14 @@ export class Cleanup {
   hold(key: string): void {
     const count = this.#held.get(key) ?? 0
     this.#held.set(key, count + 1)
-    if (count === 0) this.#folder.locks.try('use', hashOf(key), true)
+    if (count === 0) this.#markAsUsed(key)
+  }
+
+  /** Where that can't be, the folder is gone: what the request does next says so better. */
+  #markAsUsed(key: string): void {
+    try {
+      this.#folder.locks.try('use', hashOf(key), true)
+    } catch {}
   }
 
   release(key: string): void {
@@ -141,7 +148,7 @@ export class Cleanup {
   #rest(): void {
     this.#restUntil = performance.now() + restAfterNothing
     setTimeout(() => {
-      if (!this.#closed && this.#isOver()) this.#start(false)
+      if (!this.#closed) this.#start(false)
     }, restAfterNothing).unref()
   }
 
@@ -226,11 +233,14 @@ export class Cleanup {
   /** Whoever removes the folder of a running server must not leave its processes with counts of their own. */
   #reopenIfRemoved(): void {
     if (fstatSync(this.#created).nlink > 0) return
+    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 })
+    // Before the old ones are closed: a number that is closed and kept may soon be another file's.
+    const created = openTally(this.#folder.path, 'created')
+    const destroyed = openTally(this.#folder.path, 'destroyed')
     closeSync(this.#created)
     closeSync(this.#destroyed)
-    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 })
-    this.#created = openTally(this.#folder.path, 'created')
-    this.#destroyed = openTally(this.#folder.path, 'destroyed')
+    this.#created = created
+    this.#destroyed = destroyed
   }
 
   /** By adding to one of the files, so that nothing is lost that another process counts in this moment. */

@@ -1,5 +1,12 @@
 import { EventEmitter } from 'node:events'
-import { Batches, isSessionError, openPrivateFolder, rejected, unwritable } from '@sojourn/core/store-kit'
+import {
+  Batches,
+  isSessionError,
+  openPrivateFolder,
+  rejected,
+  unavailable,
+  unwritable,
+} from '@sojourn/core/store-kit'
 import { type Applied, type AtomicAdapter, RecordEditor, type TextChange } from '@sojourn/keyv'
 import cacache from 'cacache'
 import { Buckets, type Entry, isEntry } from './bucket.ts'
@@ -52,6 +59,7 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
   readonly #batches = new Batches<Job, Outcome>((key, jobs) => this.#runLocked(key, jobs))
   readonly #observer: FileObserver | undefined
   #folder: Promise<Folder> | undefined
+  #closed = false
 
   constructor(options: KeyvCacacheOptions, observer?: FileObserver) {
     super()
@@ -68,9 +76,11 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
   /**
    * Opens the folder; the other methods do so when they are first used.
    *
-   * @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it
+   * @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it, ERR_SESSION_STORE_UNAVAILABLE once it is
+   * closed
    */
   open(): Promise<Folder> {
+    if (this.#closed) return rejected(unavailable(new Error('the store is closed')))
     this.#folder ??= openFolder(this.opts).catch((error: unknown) => {
       this.#folder = undefined
       throw error
@@ -123,11 +133,12 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
     }
   }
 
-  /** Frees the lock file. */
+  /** Waits for what is under way, and closes the folder for good. */
   async disconnect(): Promise<void> {
-    const folder = this.#folder
-    this.#folder = undefined
-    await folder?.then(
+    await this.#batches.idle()
+    if (this.#closed) return
+    this.#closed = true
+    await this.#folder?.then(
       ({ locks }) => locks.close(),
       () => undefined,
     )

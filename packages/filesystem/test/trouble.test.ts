@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { filesystemStore } from '../src/index.ts'
 import { temporaryFolder } from './folders.ts'
@@ -103,6 +104,61 @@ describe('the folder', () => {
     ])
     expect((await acknowledged)[0]).toBe(100)
     expect(Object.keys((await store.load(again.token))?.record.data ?? {})).toHaveLength(201)
+    await store.close()
+  })
+})
+
+describe('close', () => {
+  it('waits for what is under way, and touches no file that is not its own', async () => {
+    const directory = temporaryFolder()
+    const store = filesystemStore({ directory, threshold: 0, lockTimeout: 200, logger })
+    const { token } = await store.create(record())
+    const worker = await startWorker(directory)
+    await worker.ask('lock', { token })
+    const waiting = expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject({ status: 503 })
+    await sleep(20)
+    await store.close()
+    const files = Array.from({ length: 20 }, () => openSync(import.meta.filename, 'r'))
+    await waiting
+    await sleep(20)
+    for (const file of files) expect(fstatSync(file).isFile()).toBe(true)
+    for (const file of files) closeSync(file)
+  })
+
+  it('is for good: nothing opens the folder again', async () => {
+    const store = filesystemStore({ directory: temporaryFolder(), logger })
+    const { token } = await store.create(record())
+    await store.close()
+    const closed = { code: 'ERR_SESSION_STORE_UNAVAILABLE' }
+    await expect(store.create(record())).rejects.toMatchObject(closed)
+    await expect(store.load(token)).rejects.toMatchObject(closed)
+    await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject(closed)
+  })
+})
+
+describe('a folder that is removed and can not be made again', () => {
+  it('is an outage, until it can: no error of its own kind, no end of the process, no write into other files', async () => {
+    const base = join(temporaryFolder(), 'base')
+    const store = filesystemStore({ directory: join(base, 'sessions'), threshold: 1, logger })
+    const { token } = await store.create(record())
+    store.hold(token)
+    // All are in use, so a cleanup comes back a second later.
+    await store.create(record()).then(more => store.hold(more.token))
+    await sleep(100)
+    rmSync(base, { recursive: true })
+    writeFileSync(base, '')
+    const file = join(temporaryFolder(), 'other')
+    const other = openSync(file, 'w')
+    store.hold('a'.repeat(43))
+    await expect(store.create(record())).rejects.toMatchObject({ code: expect.any(String) })
+    await sleep(1200)
+    expect(statSync(file).size).toBe(0)
+    rmSync(base)
+    mkdirSync(base)
+    const again = await store.create(record())
+    expect(await store.load(again.token)).not.toBeNull()
+    expect(statSync(file).size).toBe(0)
+    closeSync(other)
     await store.close()
   })
 })
