@@ -22,9 +22,10 @@ export async function answer(visit: Visit): Promise<Answer> {
 /** For errors of the site and of the session alike: a store that is down, a session that ended meanwhile. */
 export function answerError(error: unknown): Answer {
   const known = isSessionError(error) || error instanceof FormError
+  const shown = error instanceof FormError || (isSessionError(error) && error.expose)
   if (!known) process.stderr.write(`${error instanceof Error ? error.stack : error}\n`)
   const status = known ? error.status : 500
-  return send(status, errorPage(status, known ? error.message : 'Something went wrong.'))
+  return send(status, errorPage(status, shown ? error.message : 'Something went wrong. Try again.'))
 }
 
 const longestTrail = 12

@@ -68,6 +68,13 @@ export function unavailable(cause: unknown): SessionError {
   return new SessionError(
     'ERR_SESSION_STORE_UNAVAILABLE',
     'The session store did not do what it was asked; the cause says why. Check that it is up, reachable and has space left.',
-    { status: 503, cause },
+    { status: 503, cause, reason: reasonOf(cause) },
   )
+}
+
+/** Of an error of the system. */
+function reasonOf(cause: unknown): string | undefined {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'full'
+  return code === 'EROFS' ? 'readonly' : undefined
 }

@@ -128,7 +128,12 @@ async function announce(
   reason: string,
   { logger, settings }: StoreContext,
 ): Promise<SessionStore> {
-  const { location, warnings } = await withDeadline(store.health(), settings.storeTimeout)
+  const { location, warnings } = await withDeadline(store.health(), settings.storeTimeout).catch(
+    async (error: unknown) => {
+      await store.close()
+      throw error
+    },
+  )
   const where = location === undefined ? '' : ` ${location}, verified`
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)

@@ -21,7 +21,7 @@ export interface SessionEvents {
   'sojourn:gone': { store: string; duration: number }
   /** The store failed; `reason` is a stable word such as `timeout`, `unreachable`, `full`, or `failed`. */
   'sojourn:unavailable': { store: string; duration: number; operation: StoreOperation; reason: string }
-  /** It answers again, `duration` after it first failed. */
+  /** It does again all that it had failed to do, `duration` after the first failure. */
   'sojourn:recovered': { store: string; duration: number }
 }
 
@@ -37,7 +37,10 @@ export interface Patience {
 export class StoreCalls {
   readonly #store: SessionStore
   readonly #timeout: number
-  #downSince: number | undefined
+  /** What it last failed to do: on a full disk, loads go on. */
+  readonly #failing = new Set<StoreOperation>()
+  /** Of its first failure, as long as anything fails. */
+  #downSince = 0
 
   /** @param timeout milliseconds for one call */
   constructor(store: SessionStore, timeout: number) {
@@ -110,15 +113,14 @@ export class StoreCalls {
     try {
       const value = await withDeadline(settled(ask), left)
       const now = performance.now()
-      if (this.#downSince !== undefined) {
+      if (this.#failing.delete(operation) && this.#failing.size === 0)
         this.#publish('sojourn:recovered', { duration: now - this.#downSince })
-        this.#downSince = undefined
-      }
       tell(value, now - begun)
       return value
     } catch (error) {
       if (isUnavailable(error)) {
-        this.#downSince ??= begun
+        if (this.#failing.size === 0) this.#downSince = begun
+        this.#failing.add(operation)
         const duration = performance.now() - begun
         this.#publish('sojourn:unavailable', { duration, operation, reason: error.reason ?? 'failed' })
       }

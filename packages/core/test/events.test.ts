@@ -107,3 +107,38 @@ test('an outage is told with its reason, and its end once', async () => {
   const recovered = ['recovered', { store: 'memory' }]
   expect(heard).toEqual([down('full'), down('failed'), down('timeout'), recovered, found, found])
 })
+
+test('a store that can be read but not written, such as a full disk, has not recovered', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store })
+  const cookie = await signIn(sessions)
+  const { update } = store
+  store.update = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+  const heard = listen()
+  const change = async () => {
+    const request = await begin(sessions, cookie)
+    Object.assign(request.session, { a: Math.random() })
+    await request.commit()
+  }
+  await expect(change()).rejects.toMatchObject({ status: 503 })
+  await expect(change()).rejects.toMatchObject({ status: 503 })
+  store.update = update
+  await change()
+  const full = ['unavailable', { store: 'memory', operation: 'update', reason: 'full' }]
+  const found = ['load', { store: 'memory', found: true }]
+  const end = [
+    ['recovered', { store: 'memory' }],
+    ['commit', { store: 'memory', operation: 'update' }],
+  ]
+  expect(heard).toEqual([found, full, found, full, found, ...end])
+})
+
+test('a store that throws where it should reject is down as any other', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store })
+  const cookie = await signIn(sessions)
+  store.load = () => {
+    throw new Error('no promise was made')
+  }
+  await expect(begin(sessions, cookie)).rejects.toMatchObject({ code: 'ERR_SESSION_STORE_UNAVAILABLE' })
+})

@@ -35,7 +35,7 @@ export class EmulatedAdapter implements AtomicAdapter {
 
   async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
     if ((await this.get(key)) !== undefined) return false
-    await this.set(key, text, expiresAt - Date.now())
+    await this.set(key, text, lifeUntil(expiresAt, Date.now()))
     return true
   }
 
@@ -66,7 +66,12 @@ export class EmulatedAdapter implements AtomicAdapter {
     if (!editor.changed) return applied
     const { result } = editor
     if (result === null) await this.#adapter.delete(key)
-    else await this.set(key, result.value, result.expiresAt - now)
+    else await this.set(key, result.value, lifeUntil(result.expiresAt, now))
     return applied
   }
+}
+
+/** Milliseconds; to Keyv, none at all is for ever. */
+function lifeUntil(expiresAt: number, now: number): number {
+  return Math.max(1, Math.ceil(expiresAt - now))
 }

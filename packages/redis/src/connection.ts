@@ -97,20 +97,18 @@ function clusterFrom(text: string): RedisClusterOptions {
   const [first] = urls
   if (first === undefined) throw bad(name, 'must be a list such as host1:6379,host2:6379')
   // The nodes that the cluster names later need the same user, password and TLS.
-  const { username, password, protocol } = first
   return {
     rootNodes: urls.map(({ href }) => ({ url: href })),
     defaults: {
-      ...(username !== '' && { username: decodeURIComponent(username) }),
-      ...(password !== '' && { password: decodeURIComponent(password) }),
-      ...(protocol === 'rediss:' && { socket: { tls: true as const } }),
+      ...credentialsIn(first),
+      ...(first.protocol === 'rediss:' && { socket: { tls: true as const } }),
     },
   }
 }
 
 /**
- * `name@host:port,host:port`, or options as JSON. User, password, database and TLS of the servers are those of
- * `SESSION_REDIS_URL`, whose host does not count then.
+ * `name@host:port,host:port`, with `user:password@` before a host if the sentinels want it, or options as JSON. User,
+ * password, database and TLS of the servers are those of `SESSION_REDIS_URL`, whose host does not count then.
  */
 function sentinelFrom(text: string, env: Environment): RedisSentinelOptions {
   const setting = 'SESSION_REDIS_SENTINEL'
@@ -120,8 +118,8 @@ function sentinelFrom(text: string, env: Environment): RedisSentinelOptions {
     throw bad(setting, 'as JSON must have name and sentinelRootNodes')
   }
   const [, name = '', nodes = ''] = /^\s*([^@,\s]+)@(.*)$/.exec(text) ?? []
-  const sentinelRootNodes = listOf(nodes).map(each => {
-    const { hostname, port } = new URL(checkedUrl(`redis://${each}`, setting))
+  const urls = listOf(nodes).map(each => new URL(checkedUrl(`redis://${each}`, setting)))
+  const sentinelRootNodes = urls.map(({ hostname, port }) => {
     return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 26_379) }
   })
   if (sentinelRootNodes.length === 0) {
@@ -130,23 +128,30 @@ function sentinelFrom(text: string, env: Environment): RedisSentinelOptions {
       'must be the name of the master and its sentinels, such as mymaster@host1:26379,host2:26379',
     )
   }
-  const { username, password, protocol, pathname } = new URL(
-    checkedUrl(env.SESSION_REDIS_URL || 'redis://any'),
-  )
-  const database = pathname.slice(1)
+  const server = new URL(checkedUrl(env.SESSION_REDIS_URL || 'redis://any'))
+  const database = server.pathname.slice(1)
+  const withCredentials = urls.find(({ username, password }) => username !== '' || password !== '')
   return {
     name,
     sentinelRootNodes,
+    ...(withCredentials && { sentinelClientOptions: credentialsIn(withCredentials) }),
     nodeClientOptions: {
-      ...(username !== '' && { username: decodeURIComponent(username) }),
-      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...credentialsIn(server),
       ...(database !== '' && { database: Number(database) }),
-      ...(protocol === 'rediss:' && { socket: { tls: true as const } }),
+      ...(server.protocol === 'rediss:' && { socket: { tls: true as const } }),
     },
   }
 }
 
-function checkedUrl(url: string, setting = 'the Redis URL'): string {
+function credentialsIn({ username, password }: URL): { username?: string; password?: string } {
+  return {
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+  }
+}
+
+/** @throws SessionError ERR_SESSION_SETTING */
+export function checkedUrl(url: string, setting = 'the Redis URL'): string {
   if (URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol)) return url
   throw bad(setting, 'must be like redis://user:password@host:6379, or rediss:// for TLS')
 }

@@ -55,7 +55,8 @@ export class Link {
     const connection = this.#connection
     this.#connection = undefined
     const redis = await connection?.catch(() => undefined)
-    if (redis !== undefined && this.#servers.ours) await this.#finish(redis)
+    if (this.#servers.close) await this.#servers.close()
+    else if (redis !== undefined) await this.#finish(redis)
   }
 
   #connected(): Promise<KeyvRedis<string>> {
@@ -66,7 +67,7 @@ export class Link {
   /** Replaces the connection, unless it is replaced already. @param broken `undefined` for the first one */
   #renew(broken: KeyvRedis<string> | undefined): void {
     if (this.#closed || this.#renewing || broken !== this.#current) return
-    if (broken !== undefined && !this.#servers.ours) return
+    if (broken !== undefined && !this.#servers.replaceable) return
     this.#renewing = true
     const done = () => {
       this.#renewing = false
@@ -100,7 +101,7 @@ export class Link {
       if (!client.isOpen) this.#renew(redis)
     })
     client.on('node-error', () => this.#renew(redis))
-    if (this.#closed && this.#servers.ours) this.#finish(redis).catch(() => undefined)
+    if (this.#closed && !this.#servers.close) this.#finish(redis).catch(() => undefined)
   }
 
   async #finish(redis: KeyvRedis<string>): Promise<void> {

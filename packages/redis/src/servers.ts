@@ -7,6 +7,7 @@ import KeyvRedis, {
 } from '@keyv/redis'
 import { settleWithin } from '@sojourn/core/store-kit'
 import {
+  checkedUrl,
   isClient,
   isClusterOptions,
   isSentinelOptions,
@@ -19,10 +20,12 @@ import {
 export interface Servers {
   /** For messages: hosts and ports, or what else it is; never a password. */
   readonly at: string
-  /** Whether a connection that broke is to be replaced by a new one, and closed in the end. */
-  readonly ours: boolean
+  /** Whether a connection that broke is to be replaced by a new one. */
+  readonly replaceable: boolean
   /** A new connection, ready for commands, as the servers are arranged now. Rejects in time. */
   open(): Promise<KeyvRedis<string>>
+  /** Called at the end, if what is open then is not to be closed as usual. */
+  readonly close?: () => Promise<void>
 }
 
 interface Limits {
@@ -41,7 +44,7 @@ export interface Client {
 }
 
 export function serversOf(connection: RedisConnection, limits: Limits): Servers {
-  if (typeof connection === 'string') return oneServer({ url: connection }, limits)
+  if (typeof connection === 'string') return oneServer({ url: checkedUrl(connection) }, limits)
   if (isClient(connection)) return givenClient(connection, limits)
   if (isClusterOptions(connection)) return cluster(connection, limits)
   if (isSentinelOptions(connection)) return sentinel(connection, limits)
@@ -51,18 +54,29 @@ export function serversOf(connection: RedisConnection, limits: Limits): Servers 
 function oneServer(options: RedisClientOptions, limits: Limits): Servers {
   return {
     at: `at ${addressOf(options)}`,
-    ours: true,
+    replaceable: true,
     open: async () => keyv(await connected(createClient(withLimits(options, limits)), limits)),
   }
 }
 
-/** Whoever made the client decides how it reconnects; one that was not open yet is opened here. */
-function givenClient(client: RedisClientConnectionType, limits: Limits): Servers {
-  const ours = !client.isOpen
+/** Whoever made the client decides how it reconnects; one that was not open yet is opened here, and closed in the end. */
+function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
+  const wasOpen = client.isOpen
+  let redis: KeyvRedis<string> | undefined
+  let opening: Promise<unknown> | undefined
+  if (!wasOpen) client.on('error', () => undefined)
   return {
     at: 'of the client that was given',
-    ours: false,
-    open: async () => keyv(ours ? await connected(client, limits) : client),
+    replaceable: false,
+    async open() {
+      if (!client.isOpen) opening = client.connect()
+      await (opening && settleWithin(opening, timeout, tooLate))
+      redis ??= keyv(client)
+      return redis
+    },
+    async close() {
+      if (!wasOpen) discard(client)
+    },
   }
 }
 
@@ -74,7 +88,7 @@ function givenClient(client: RedisClientConnectionType, limits: Limits): Servers
 function cluster(options: RedisClusterOptions, limits: Limits): Servers {
   return {
     at: `Cluster at ${options.rootNodes.map(addressOf).join(', ')}`,
-    ours: true,
+    replaceable: true,
     open: async () => {
       const defaults = withLimits(options.defaults ?? {}, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
@@ -122,7 +136,7 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
 
   return {
     at: `master ${name} of the sentinels at ${sentinelRootNodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
-    ours: true,
+    replaceable: true,
     open: async () => {
       const own = {
         ...options.nodeClientOptions,

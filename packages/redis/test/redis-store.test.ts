@@ -1,7 +1,8 @@
-import KeyvRedis from '@keyv/redis'
+import { setTimeout as sleep } from 'node:timers/promises'
+import KeyvRedis, { createClient } from '@keyv/redis'
 import type { SessionStore } from '@sojourn/core'
-import { RedisServer } from '@sojourn/redis-servers'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { redisStore } from '../src/index.ts'
 
 let server: RedisServer
@@ -62,3 +63,49 @@ describe('redisStore', () => {
     await keyv.disconnect()
   })
 })
+
+describe('a client of your own', () => {
+  it('is used as it is, and stays open', async () => {
+    const client = await createClient({ url: server.url }).connect()
+    onTestFinished(() => client.destroy())
+    const store = redisStore(client)
+    const { token } = await store.create(record())
+    expect(await store.load(token)).not.toBeNull()
+    await store.close()
+    expect(client.isOpen).toBe(true)
+  })
+
+  it('is opened if it was not, and then closed with the store', async () => {
+    const client = createClient({ url: server.url })
+    const store = redisStore(client)
+    await store.create(record())
+    await store.close()
+    expect(client.isOpen).toBe(false)
+  })
+
+  it('that can not be opened yet gets no more listeners with time, and is used once it can', async () => {
+    const port = await freePort()
+    const client = createClient({ url: `redis://127.0.0.1:${port}` })
+    const store = redisStore(client, { timeout: 100 })
+    onTestFinished(() => store.close())
+    const counts = new Set<number>()
+    for (let n = 0; n < 6; n++) {
+      await expect(store.load('a'.repeat(43))).rejects.toMatchObject({ status: 503 })
+      counts.add(client.listenerCount('error'))
+      await sleep(100)
+    }
+    expect(Math.max(...counts)).toBeLessThanOrEqual(Math.min(...counts) + 1)
+    const late = await RedisServer.startAt(port)
+    onTestFinished(() => late.stop())
+    while ((await store.create(record()).catch(() => undefined)) === undefined) await sleep(20)
+  })
+})
+
+it.each(['localhost:6379', 'redis//x', 'http://localhost'])(
+  'refuses %s as an address, with what it may be',
+  url => {
+    expect(() => redisStore(url)).toThrow(
+      expect.objectContaining({ code: 'ERR_SESSION_SETTING', message: expect.stringContaining('redis://') }),
+    )
+  },
+)

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Environment, openSessions } from '@sojourn/core'
-import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { freePort, RedisCluster, RedisSentinels, RedisServer } from '@sojourn/redis-servers'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 const secret = 'a secret of the tests, long enough for production'
@@ -51,6 +51,40 @@ describe('Redis chosen by the environment', () => {
     expect(log).toEqual([
       `Session storage initialized: redis at 127.0.0.1:${server.port}, verified (REDIS_URL is set)`,
     ])
+  })
+
+  it('SESSION_REDIS_SENTINEL: a master and its sentinels, each kind with a password of its own', async () => {
+    const sentinels = await RedisSentinels.start()
+    onTestFinished(() => sentinels.stop())
+    const [sentinel] = sentinels.sentinels
+    await sentinel?.command('ACL', 'SETUSER', 'default', 'resetpass', `>${password}-s`)
+    const [master] = sentinels.servers
+    await master?.command('ACL', 'SETUSER', 'default', 'resetpass', `>${password}-m`)
+    const at = `127.0.0.1:${sentinel?.port}`
+    const { log, sessions } = await start({
+      SESSION_REDIS_SENTINEL: `${sentinels.name}@:${password}-s@127.0.0.1:1,:${password}-s@${at}`,
+      SESSION_REDIS_URL: `redis://:${password}-m@not-used`,
+    })
+    expect(log[0]).toContain(
+      `redis master ${sentinels.name} of the sentinels at 127.0.0.1:1, ${at}, verified (SESSION_REDIS_SENTINEL is set)`,
+    )
+    expect(log.join()).not.toContain(password)
+    expect((await sessions.health()).reachable).toBe(true)
+  })
+
+  it('SESSION_REDIS_CLUSTER: some of its nodes, with a password', async () => {
+    const cluster = await RedisCluster.start()
+    onTestFinished(() => cluster.stop())
+    for (const server of cluster.servers) await server.command('CONFIG', 'SET', 'requirepass', password)
+    const [one] = cluster.addresses
+    const { log, sessions } = await start({
+      SESSION_REDIS_CLUSTER: `redis://:${password}@127.0.0.1:1,redis://:${password}@127.0.0.1:${one?.port}`,
+    })
+    expect(log[0]).toContain(`redis Cluster at 127.0.0.1:1, 127.0.0.1:${one?.port}, verified`)
+    expect(log.join()).not.toContain(password)
+    const now = Date.now()
+    for (let n = 0; n < 10; n++)
+      await sessions.store.create({ data: {}, createdAt: now, expiresAt: now + 60_000 })
   })
 
   it('SESSION_REDIS_URL wins over REDIS_URL', async () => {
