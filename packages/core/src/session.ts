@@ -62,6 +62,9 @@ export interface SessionControls {
    * it should do nothing else. Resolves with what `change` returned, once that is stored; rejects, and stores nothing,
    * with what `change` threw. (A cookie store can't guarantee atomicity.)
    *
+   * If it fails for another reason, so does the response, also if the handler catches the error: what was to be stored is
+   * not. To try again, call it with the same function.
+   *
    * @throws SessionError ERR_SESSION_GONE, or ERR_SESSION_CONFLICT if `storeTimeout` passed without success
    */
   update<T>(change: (data: SessionData & Data) => T | Promise<T>): Promise<T>
