@@ -53,7 +53,7 @@ export class StoreCalls {
     return { left: this.#timeout }
   }
 
-  load(token: string, patience = this.patience()): Promise<Loaded | null> {
+  load(token: string, patience: Patience = this.patience()): Promise<Loaded | null> {
     return this.#call(
       'load',
       patience,
@@ -64,7 +64,7 @@ export class StoreCalls {
     )
   }
 
-  create(record: SessionRecord, patience = this.patience()): Promise<Written> {
+  create(record: SessionRecord, patience: Patience = this.patience()): Promise<Written> {
     return this.#call(
       'create',
       patience,
@@ -78,7 +78,7 @@ export class StoreCalls {
   update(
     token: string,
     change: SessionChange,
-    patience = this.patience(),
+    patience: Patience = this.patience(),
   ): Promise<Written | Gone | Conflict> {
     return this.#call(
       'update',
@@ -91,7 +91,7 @@ export class StoreCalls {
     )
   }
 
-  destroy(token: string, patience = this.patience()): Promise<void> {
+  destroy(token: string, patience: Patience = this.patience()): Promise<void> {
     return this.#call(
       'destroy',
       patience,
