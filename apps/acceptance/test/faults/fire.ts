@@ -20,7 +20,7 @@ import type { Work } from './worker.ts'
 
 const secret = 'a secret of the fault tests, of 32 bytes and more'
 /** As the workers have it. */
-const storeTimeout = 1000
+const storeTimeout = 2000
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** A program, with its arguments, that starts a worker in conditions of its own. */

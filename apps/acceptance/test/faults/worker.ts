@@ -19,7 +19,7 @@ const loops = 4
 const [name = '', history = ''] = process.argv.slice(2)
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const client = new SessionClient(
-  await openSessions({ logger: quiet, storeTimeout: 1000 }),
+  await openSessions({ logger: quiet, storeTimeout: 2000 }),
   new HistoryRecorder(history, name),
 )
 let current: Work | undefined
