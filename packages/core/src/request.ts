@@ -126,9 +126,9 @@ export class SessionRequest {
     return this.#fail(error, 'begun')
   }
 
-  /** The store keeps `expiresAt`; this also ends sessions at once when `absoluteTimeout` was shortened. */
-  #outlived({ createdAt, expiresAt }: SessionRecord): boolean {
-    return currentTime() >= Math.min(expiresAt, createdAt + this.#engine.settings.absoluteTimeout)
+  /** The store keeps `expiresAt`; this ends sessions at once when `absoluteTimeout` was shortened. */
+  #outlived({ createdAt }: SessionRecord): boolean {
+    return currentTime() >= createdAt + this.#engine.settings.absoluteTimeout
   }
 
   #adopt(token: string, { record, version }: Loaded): void {

@@ -58,7 +58,7 @@ export class KeyvStore implements SessionStore {
     if (text === undefined || text === null) return null
     if (typeof text !== 'string') throw corrupt()
     const loaded = decodeRecord(text)
-    return loaded.record.expiresAt > Date.now() ? loaded : null
+    return this.isLive(loaded.record) ? loaded : null
   }
 
   async create(record: SessionRecord): Promise<Written> {
@@ -92,6 +92,11 @@ export class KeyvStore implements SessionStore {
 
   async close(): Promise<void> {
     await this.#adapter.disconnect?.()
+  }
+
+  /** Whether what the adapter still has is live. */
+  protected isLive({ expiresAt }: SessionRecord): boolean {
+    return expiresAt > Date.now()
   }
 
   protected keyOf(token: string): string {

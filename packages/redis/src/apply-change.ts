@@ -1,82 +1,134 @@
 import { createHash } from 'node:crypto'
 import type { TextChange } from '@sojourn/keyv'
 
+/** From so many keys on it is cheaper to take the whole text apart. */
+const manyKeys = 16
+
 /**
- * `RecordEditor.apply` as a Redis script: the same merge of lines, in one atomic step and one round trip. Lines are found
- * by plain search, so the cost grows with the change and hardly with the session; values are never decoded. Answers `{'gone'}`, `{'conflict', text}` or `{'written', version}`.
+ * `RecordEditor.apply` as a Redis script: the same merge of lines, in one atomic step and one round trip; values are never
+ * decoded. The lines of a few keys are found by plain search, so the cost hardly grows with the session; for many keys the
+ * text is taken apart once, so the cost is never that of keys times length. Answers `{'gone'}`, `{'conflict', text}` or
+ * `{'written', version}`.
  *
- * KEYS[1] the session; ARGV: now, expiresAt or '', life in ms or '', expectedVersion or '', then three lists, each after
- * its length: set (key, value), remove (key), expected (key, value or '' for absent).
+ * KEYS[1] the session; ARGV: expiresAt or '', its last millisecond or '', expectedVersion or '', then three lists, each
+ * after its length: set (key, value), remove (key), expected (key, value or '' for absent). That it has not expired, Redis
+ * knows by its own clock.
  */
 export const applyChangeScript = `
 local text = redis.call('GET', KEYS[1])
 if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
-if tonumber(expires) <= tonumber(ARGV[1]) then return {'gone'} end
 
 -- A line break, then each line with a comma and a line break behind it.
 local body = '\\n'
 if string.sub(text, at, -4) ~= '' then body = '\\n' .. string.sub(text, at, -4) .. ',\\n' end
 
--- Where the line of a key begins (after the line break), where its value begins, and where its line break is.
-local function find(key)
-  local before = string.find(body, '\\n' .. key .. ':', 1, true)
-  if not before then return nil end
-  local value = before + string.len(key) + 2
-  return before + 1, value, string.find(body, '\\n', value, true)
+-- The text of the record with another body: how to look at a value, to remove a line, to set one, and the result.
+local function bySearch()
+  -- Where the line of a key begins (after the line break), where its value begins, and where its line break is.
+  local function find(key)
+    local before = string.find(body, '\\n' .. key .. ':', 1, true)
+    if not before then return nil end
+    local value = before + string.len(key) + 2
+    return before + 1, value, string.find(body, '\\n', value, true)
+  end
+  return {
+    get = function(key)
+      local _, value, last = find(key)
+      return value and string.sub(body, value, last - 2)
+    end,
+    remove = function(key)
+      local line, _, last = find(key)
+      if line then body = string.sub(body, 1, line - 1) .. string.sub(body, last + 1) end
+    end,
+    set = function(key, new)
+      local _, value, last = find(key)
+      if value then body = string.sub(body, 1, value - 1) .. new .. string.sub(body, last - 1)
+      else body = body .. key .. ':' .. new .. ',\\n' end
+    end,
+    text = function() return string.sub(body, 2, -3) end,
+  }
+end
+
+local function byTable()
+  local keys, values, places = {}, {}, {}
+  local function set(key, new)
+    if not places[key] then
+      keys[#keys + 1] = key
+      places[key] = #keys
+    end
+    values[key] = new
+  end
+  for line in string.gmatch(body, '([^\\n]+),\\n') do
+    -- A key ends with the first quote that no backslash escapes.
+    local last = 1
+    repeat
+      last = string.find(line, '"', last + 1, true)
+      local escapes = string.match(string.sub(line, 1, last - 1), '\\\\*$')
+    until string.len(escapes) % 2 == 0
+    set(string.sub(line, 1, last), string.sub(line, last + 2))
+  end
+  return {
+    get = function(key) return values[key] end,
+    remove = function(key)
+      local place = places[key]
+      if place then keys[place] = false end
+      places[key], values[key] = nil, nil
+    end,
+    set = set,
+    text = function()
+      local lines = {}
+      for _, key in ipairs(keys) do
+        if key then lines[#lines + 1] = key .. ':' .. values[key] end
+      end
+      return table.concat(lines, ',\\n')
+    end,
+  }
 end
 
 -- The first argument of each list, and how many it has.
-local set, sets = 6, tonumber(ARGV[5])
+local set, sets = 5, tonumber(ARGV[4])
 local remove = set + 2 * sets + 1
 local removes = tonumber(ARGV[remove - 1])
 local expected = remove + removes + 1
 local expects = tonumber(ARGV[expected - 1])
 
-local holds = ARGV[4] == '' or ARGV[4] == version
+local data = sets + removes + expects > ${manyKeys} and byTable() or bySearch()
+local holds = ARGV[3] == '' or ARGV[3] == version
 for i = expected, expected + 2 * expects - 1, 2 do
-  local _, value, last = find(ARGV[i])
-  local stands = value and string.sub(body, value, last - 2) or ''
-  if stands ~= ARGV[i + 1] then holds = false end
+  if (data.get(ARGV[i]) or '') ~= ARGV[i + 1] then holds = false end
 end
 if not holds then return {'conflict', text} end
 
-for i = remove, remove + removes - 1 do
-  local line, _, last = find(ARGV[i])
-  if line then body = string.sub(body, 1, line - 1) .. string.sub(body, last + 1) end
-end
-for i = set, set + 2 * sets - 1, 2 do
-  local _, value, last = find(ARGV[i])
-  if value then body = string.sub(body, 1, value - 1) .. ARGV[i + 1] .. string.sub(body, last - 1)
-  else body = body .. ARGV[i] .. ':' .. ARGV[i + 1] .. ',\\n' end
-end
+for i = remove, remove + removes - 1 do data.remove(ARGV[i]) end
+for i = set, set + 2 * sets - 1, 2 do data.set(ARGV[i], ARGV[i + 1]) end
 version = string.format('%d', tonumber(version) + 1)
-if ARGV[2] ~= '' then expires = ARGV[2] end
-if tonumber(expires) <= tonumber(ARGV[1]) then
-  redis.call('DEL', KEYS[1])
-  return {'written', version}
-end
-
+if ARGV[1] ~= '' then expires = ARGV[1] end
 local head = '{"version":' .. version .. ',"createdAt":' .. created .. ',"expiresAt":' .. expires .. rest
-local merged = head .. '\\n' .. string.sub(body, 2, -3) .. '\\n}}'
-if ARGV[3] == '' then
+local merged = head .. '\\n' .. data.text() .. '\\n}}'
+-- Redis ends at once what expired before.
+if ARGV[2] == '' then
   redis.call('SET', KEYS[1], merged, 'KEEPTTL')
 else
-  redis.call('SET', KEYS[1], merged, 'PX', ARGV[3])
+  redis.call('SET', KEYS[1], merged, 'PXAT', ARGV[2])
 end
 return {'written', version}
 `
 
 export const applyChangeSha: string = createHash('sha1').update(applyChangeScript).digest('hex')
 
-/** The script's arguments. @param now epoch ms */
-export function argumentsOf(change: TextChange, now: number): string[] {
+/** To Redis a key lives through the millisecond of its expiry, a session does not. @param expiresAt epoch ms */
+export function lastMillisecond(expiresAt: number): number {
+  return Math.max(1, Math.ceil(expiresAt) - 1)
+}
+
+/** The script's arguments. */
+export function argumentsOf(change: TextChange): string[] {
   const { expiresAt, expectedVersion } = change
   return [
-    String(now),
     expiresAt === undefined ? '' : String(expiresAt),
-    expiresAt === undefined ? '' : String(Math.max(1, Math.ceil(expiresAt - now))),
+    expiresAt === undefined ? '' : String(lastMillisecond(expiresAt)),
     expectedVersion === undefined ? '' : String(expectedVersion),
     ...[String(change.set.length), ...change.set.flat()],
     ...[String(change.remove.length), ...change.remove],

@@ -13,7 +13,8 @@ export type RedisSentinelOptions = Parameters<typeof createSentinel>[0]
 
 /**
  * Where Redis is: a URL (`redis://`, `rediss://`), options of node-redis for one server, for a Cluster (`rootNodes`)
- * or for Sentinel (`sentinelRootNodes`), or a client of your own, which then reconnects as you set it.
+ * or for Sentinel (`sentinelRootNodes`), or a client of your own, which then reconnects as you set it. The last three
+ * may also be named.
  */
 export type RedisConnection =
   | string
@@ -21,6 +22,41 @@ export type RedisConnection =
   | RedisClusterOptions
   | RedisSentinelOptions
   | RedisClientConnectionType
+  | { readonly client: RedisClientConnectionType }
+  | { readonly cluster: RedisClusterOptions }
+  | { readonly sentinel: RedisSentinelOptions }
+
+type Unnamed = RedisClientOptions | RedisClusterOptions | RedisSentinelOptions | RedisClientConnectionType
+
+/**
+ * What is to be connected to.
+ *
+ * @throws SessionError ERR_SESSION_SETTING
+ */
+export function checkedConnection(connection: RedisConnection): Unnamed {
+  if (typeof connection === 'string') return { url: checkedUrl(connection) }
+  const own = isObject(connection) ? unnamed(connection) : undefined
+  const known =
+    own !== undefined &&
+    (isClient(own) ||
+      (isClusterOptions(own) && own.rootNodes.length > 0) ||
+      (isSentinelOptions(own) && own.sentinelRootNodes.length > 0) ||
+      ['url', 'socket'].some(name => name in own))
+  if (!known)
+    throw bad(
+      'The connection of redisStore',
+      'must be a URL such as redis://host:6379, options with url, socket, rootNodes or sentinelRootNodes, or a client of node-redis',
+    )
+  if ('url' in own && typeof own.url === 'string') checkedUrl(own.url)
+  return own
+}
+
+function unnamed(connection: Exclude<RedisConnection, string>): Unnamed {
+  if (isClient(connection)) return connection
+  if ('client' in connection) return connection.client
+  if ('cluster' in connection) return connection.cluster
+  return 'sentinel' in connection ? connection.sentinel : connection
+}
 
 /** Certificates for `rediss://`, as `tls.connect` takes them: PEM texts, the server's name. */
 export interface RedisTls {
@@ -31,8 +67,8 @@ export interface RedisTls {
   readonly rejectUnauthorized?: boolean
 }
 
-export function isClient(connection: RedisConnection): connection is RedisClientConnectionType {
-  return typeof connection === 'object' && 'connect' in connection && typeof connection.connect === 'function'
+export function isClient(connection: object): connection is RedisClientConnectionType {
+  return 'connect' in connection && typeof connection.connect === 'function'
 }
 
 export function isClusterOptions(connection: object): connection is RedisClusterOptions {
@@ -152,8 +188,25 @@ function credentialsIn({ username, password }: URL): { username?: string; passwo
 
 /** @throws SessionError ERR_SESSION_SETTING */
 export function checkedUrl(url: string, setting = 'the Redis URL'): string {
-  if (URL.canParse(url) && /^rediss?:$/.test(new URL(url).protocol)) return url
-  throw bad(setting, 'must be like redis://user:password@host:6379, or rediss:// for TLS')
+  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol))
+    throw bad(
+      setting,
+      'must be like redis://user:password@host:6379, with user and password percent-encoded, or rediss:// for TLS',
+    )
+  const { username, password, pathname } = new URL(url)
+  if (pathname.includes('@') || !isEncoded(username) || !isEncoded(password))
+    throw bad(setting, 'must have its user and password percent-encoded, as encodeURIComponent does it')
+  if (!/^(\/\d*)?$/.test(pathname)) throw bad(setting, 'must end with the number of a database, or nothing')
+  return url
+}
+
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function listOf(text: string): string[] {

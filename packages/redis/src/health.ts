@@ -1,5 +1,4 @@
 import type { Link } from './link.ts'
-import { redisUnavailable } from './trouble.ts'
 
 /** What of a client of one server a look at its health needs. */
 interface ServerClient {
@@ -9,18 +8,17 @@ interface ServerClient {
 
 /** Seconds that a replica may lag: Redis itself reports once a second. */
 const longestLag = 5
+/** Bytes of changes: some hundred sessions. */
+const longestGap = 2 ** 20
 
 /**
  * What endangers sessions in these servers, one sentence each. What a server's rules (ACL) forbid to ask is left out.
- *
- * @throws SessionError ERR_SESSION_STORE_UNAVAILABLE if the server is a read-only replica
  */
 export async function dangers(link: Link): Promise<string[]> {
   const found = await link.run(async redis => {
     const nodes = (await redis.getMasterNodes()) as unknown as ServerClient[]
     return Promise.all(nodes.map(askServer))
   })
-  if (found.some(({ info }) => info.role === 'slave')) throw redisUnavailable('replica', link.at)
   return [...new Set(found.flatMap(dangersOf))]
 }
 
@@ -42,7 +40,8 @@ async function askServer(client: ServerClient): Promise<ServerFacts> {
 function dangersOf({ info, save }: ServerFacts): string[] {
   const policy = info.maxmemory_policy ?? 'noeviction'
   const replicas = Object.keys(info).filter(name => /^slave\d+$/.test(name))
-  const behind = replicas.filter(name => isBehind(info[name] ?? ''))
+  const offset = Number(info.master_repl_offset ?? 0)
+  const behind = replicas.filter(name => isBehind(info[name] ?? '', offset))
   return [
     policy === 'noeviction'
       ? ''
@@ -60,9 +59,9 @@ function dangersOf({ info, save }: ServerFacts): string[] {
 }
 
 /** `ip=...,port=...,state=online,offset=...,lag=1` */
-function isBehind(replica: string): boolean {
-  const lag = Number(/(?:^|,)lag=(\d+)/.exec(replica)?.[1] ?? 0)
-  return !/(?:^|,)state=online(?:,|$)/.test(replica) || lag > longestLag
+function isBehind(replica: string, masterOffset: number): boolean {
+  const { state, offset, lag } = Object.fromEntries(replica.split(',').map(fact => fact.split('=')))
+  return state !== 'online' || Number(lag) > longestLag || masterOffset - Number(offset) > longestGap
 }
 
 /** Lines `name:value` between headings. */

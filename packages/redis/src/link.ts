@@ -2,11 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type KeyvRedis from '@keyv/redis'
 import { isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
+import { withSpareErrors } from './spare-errors.ts'
 import { redisUnavailable, replyCode, troubleOf } from './trouble.ts'
 
 /** Milliseconds before the next attempt to connect; they double up to the longest. */
 const firstPause = 25
 const longestPause = 400
+/** Milliseconds after which an attempt to connect is not alone any more. */
+const attemptEvery = 1000
 
 /**
  * The connection of a store: runs commands, each once and within a deadline, and replaces the connection when it
@@ -36,15 +39,20 @@ export class Link {
   /** @throws SessionError ERR_SESSION_STORE_UNAVAILABLE, with the reason */
   async run<T>(command: (redis: KeyvRedis<string>) => Promise<T>): Promise<T> {
     let used: KeyvRedis<string> | undefined
+    let sent = 0
     const answer = this.#connected().then(redis => {
+      if (!isReady(redis)) throw new Error('the connection is down')
       used = redis
-      return command(redis)
+      sent = performance.now()
+      return withSpareErrors(() => command(redis))
     })
     try {
       return await settleWithin(answer, this.#timeout, tooSlow)
     } catch (error) {
       if (isSessionError(error)) throw error
-      if (used !== undefined && isLost(error)) this.#renew(used)
+      // Who waited for the connection first can't tell that nothing comes back on it.
+      const unproven = isTimeout(error) && performance.now() - sent < 0.9 * this.#timeout
+      if (used !== undefined && isLost(error) && !unproven) this.#renew(used, replyCode(error) !== undefined)
       throw redisUnavailable(troubleOf(error), this.at, withoutContent(error))
     }
   }
@@ -52,11 +60,10 @@ export class Link {
   /** Waits for what is on its way, but not for ever. */
   async close(): Promise<void> {
     this.#closed = true
-    const connection = this.#connection
     this.#connection = undefined
-    const redis = await connection?.catch(() => undefined)
+    // One that is being opened is closed as soon as it is there.
     if (this.#servers.close) await this.#servers.close()
-    else if (redis !== undefined) await this.#finish(redis)
+    else if (this.#current !== undefined) await this.#finish(this.#current)
   }
 
   #connected(): Promise<KeyvRedis<string>> {
@@ -64,34 +71,68 @@ export class Link {
     return this.#connection ?? Promise.reject(new Error('the store is closed'))
   }
 
-  /** Replaces the connection, unless it is replaced already. @param broken `undefined` for the first one */
-  #renew(broken: KeyvRedis<string> | undefined): void {
+  /**
+   * Replaces the connection, unless it is replaced already.
+   *
+   * @param broken `undefined` for the first one
+   * @param answers whether something comes back on it still
+   */
+  #renew(broken: KeyvRedis<string> | undefined, answers = broken?.isCluster() === true): void {
     if (this.#closed || this.#renewing || broken !== this.#current) return
     if (broken !== undefined && !this.#servers.replaceable) return
     this.#renewing = true
     const done = () => {
       this.#renewing = false
     }
-    this.#reconnect(broken).then(done, done)
+    this.#reconnect(broken, answers).then(done, done)
   }
 
-  async #reconnect(broken: KeyvRedis<string> | undefined): Promise<void> {
-    // What is left of a cluster goes on working meanwhile.
-    const partial = broken?.isCluster() === true
-    if (broken !== undefined && !partial) discard(clientOf(broken))
+  /** What still answers, such as the rest of a cluster or a replica, goes on meanwhile. */
+  async #reconnect(broken: KeyvRedis<string> | undefined, answers: boolean): Promise<void> {
+    if (broken !== undefined && !answers) discard(clientOf(broken))
     for (let pause = firstPause; !this.#closed; pause = Math.min(2 * pause, longestPause)) {
-      if (partial) await rest(pause)
-      const attempt = this.#servers.open()
-      if (!partial) this.#connection = attempt
+      if (answers) await rest(pause)
+      const attempt = this.#open()
+      if (!answers) this.#connection = attempt
       try {
         this.#adopt(await attempt)
         this.#connection = attempt
-        if (partial) this.#finish(broken).catch(() => undefined)
+        if (broken !== undefined && answers) this.#finish(broken).catch(() => undefined)
         return
       } catch {
         await rest(pause)
       }
     }
+  }
+
+  /**
+   * A connection. An attempt that takes long may lead nowhere while the next one would not, so from then on another one
+   * is begun every second; the first that succeeds is taken.
+   */
+  #open(): Promise<KeyvRedis<string>> {
+    return new Promise((resolve, reject) => {
+      let underWay = 0
+      let settled = false
+      const settle = () => {
+        settled = true
+        clearInterval(timer)
+      }
+      const attempt = async () => {
+        underWay++
+        try {
+          const redis = await withSpareErrors(() => this.#servers.open())
+          if (settled && this.#servers.replaceable) discard(clientOf(redis))
+          settle()
+          resolve(redis)
+        } catch (error) {
+          if (--underWay > 0 && !this.#closed) return
+          settle()
+          reject(error)
+        }
+      }
+      const timer = setInterval(attempt, attemptEvery).unref()
+      attempt().catch(reject)
+    })
   }
 
   #adopt(redis: KeyvRedis<string>): void {
@@ -123,10 +164,25 @@ function isLost(error: unknown): boolean {
   return reply === undefined || reply === 'READONLY'
 }
 
-/** Redis repeats the arguments of a command that it does not know, and a session's id is among them. */
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT'
+}
+
+/** A single client that is between two connections keeps commands in a queue, for later. */
+function isReady(redis: KeyvRedis<string>): boolean {
+  const client = clientOf(redis)
+  return !('isReady' in client) || client.isReady !== false
+}
+
+/**
+ * Redis repeats the arguments of a command that it does not know, and a session's id is among them; node-redis repeats a
+ * URL that it can't use, and a password may be.
+ */
 function withoutContent(error: unknown): unknown {
-  const [safe, more] = error instanceof Error ? error.message.split(', with args') : []
-  return more === undefined ? error : new Error(safe)
+  if (!(error instanceof Error)) return error
+  const [safe, more] = error.message.split(', with args')
+  if (more !== undefined) return new Error(safe)
+  return error.message.includes('://') ? new Error('the address and the options do not fit') : error
 }
 
 /** Without keeping the process alive. */

@@ -1,6 +1,6 @@
 import type { SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
 import { KeyvStore } from '@sojourn/keyv'
-import { connectionFrom, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
+import { connectionFrom, isClient, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
 import { dangers } from './health.ts'
 import { Link } from './link.ts'
 import { RedisAdapter } from './redis-adapter.ts'
@@ -17,10 +17,22 @@ export interface RedisStoreOptions {
 
 /**
  * Sessions in Redis or Valkey: one round trip to load, create, update or destroy. It connects when it is first used,
- * and again whenever the connection breaks.
+ * and again whenever the connection breaks. The options may also stand beside the connection's.
+ *
+ * @throws SessionError ERR_SESSION_SETTING if the connection can't be understood
  */
-export function redisStore(connection: RedisConnection, options: RedisStoreOptions = {}): SessionStore {
-  return new RedisStore(connection, options)
+export function redisStore(
+  connection: RedisConnection | (Exclude<RedisConnection, string> & RedisStoreOptions),
+  options: RedisStoreOptions = {},
+): SessionStore {
+  if (typeof connection !== 'object' || isClient(connection)) return new RedisStore(connection, options)
+  const { keyPrefix, timeout, tls, ...rest }: typeof connection & RedisStoreOptions = connection
+  const beside = {
+    ...(keyPrefix !== undefined && { keyPrefix }),
+    ...(timeout !== undefined && { timeout }),
+    ...(tls !== undefined && { tls }),
+  }
+  return new RedisStore(rest, { ...beside, ...options })
 }
 
 /** For selection: connects at once, so that servers which can't be used fail the start. */
@@ -37,6 +49,7 @@ export async function openStore({ settings, env }: StoreContext): Promise<Sessio
 }
 
 class RedisStore extends KeyvStore {
+  readonly #adapter: RedisAdapter
   readonly #link: Link
 
   constructor(
@@ -44,12 +57,21 @@ class RedisStore extends KeyvStore {
     { keyPrefix = 'session:', timeout = 2000, tls }: RedisStoreOptions,
   ) {
     const link = new Link(serversOf(connection, { timeout, tls }), timeout)
-    super(new RedisAdapter(link), { name: 'redis', keyPrefix, sharedAcrossProcesses: true })
+    const adapter = new RedisAdapter(link)
+    super(adapter, { name: 'redis', keyPrefix, sharedAcrossProcesses: true })
+    this.#adapter = adapter
     this.#link = link
   }
 
+  /** Redis has ended what is not: the clock that counts is that of the server, not of this machine. */
+  protected override isLive(): boolean {
+    return true
+  }
+
   override async health(): Promise<StoreHealth> {
-    const [health, warnings] = await Promise.all([super.health(), dangers(this.#link)])
+    // Ends what is not there: a server that can only be read, or a user who may only read, refuses it.
+    const written = this.#adapter.delete(this.keyOf('health'))
+    const [health, warnings] = await Promise.all([super.health(), dangers(this.#link), written])
     return { ...health, warnings, location: this.#link.at }
   }
 }

@@ -5,9 +5,9 @@ import KeyvRedis, {
   type RedisClientOptions,
   type RedisClusterOptions,
 } from '@keyv/redis'
-import { settleWithin } from '@sojourn/core/store-kit'
+import { SessionError, settleWithin } from '@sojourn/core/store-kit'
 import {
-  checkedUrl,
+  checkedConnection,
   isClient,
   isClusterOptions,
   isSentinelOptions,
@@ -15,6 +15,7 @@ import {
   type RedisSentinelOptions,
   type RedisTls,
 } from './connection.ts'
+import { redisUnavailable } from './trouble.ts'
 
 /** A server, or several that act as one, to which connections can be opened. */
 export interface Servers {
@@ -44,11 +45,11 @@ export interface Client {
 }
 
 export function serversOf(connection: RedisConnection, limits: Limits): Servers {
-  if (typeof connection === 'string') return oneServer({ url: checkedUrl(connection) }, limits)
-  if (isClient(connection)) return givenClient(connection, limits)
-  if (isClusterOptions(connection)) return cluster(connection, limits)
-  if (isSentinelOptions(connection)) return sentinel(connection, limits)
-  return oneServer(connection, limits)
+  const options = checkedConnection(connection)
+  if (isClient(options)) return givenClient(options, limits)
+  if (isClusterOptions(options)) return cluster(options, limits)
+  if (isSentinelOptions(options)) return sentinel(options, limits)
+  return oneServer(options, limits)
 }
 
 function oneServer(options: RedisClientOptions, limits: Limits): Servers {
@@ -59,23 +60,24 @@ function oneServer(options: RedisClientOptions, limits: Limits): Servers {
   }
 }
 
-/** Whoever made the client decides how it reconnects; one that was not open yet is opened here, and closed in the end. */
+/** Whoever made the client decides how it reconnects; one that is not open yet is opened here, and closed in the end. */
 function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
-  const wasOpen = client.isOpen
   let redis: KeyvRedis<string> | undefined
   let opening: Promise<unknown> | undefined
-  if (!wasOpen) client.on('error', () => undefined)
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
-      if (!client.isOpen) opening = client.connect()
+      if (!client.isOpen) {
+        if (opening === undefined) client.on('error', () => undefined)
+        opening = client.connect()
+      }
       await (opening && settleWithin(opening, timeout, tooLate))
       redis ??= keyv(client)
       return redis
     },
     async close() {
-      if (!wasOpen) discard(client)
+      if (opening !== undefined) discard(client)
     },
   }
 }
@@ -93,7 +95,7 @@ function cluster(options: RedisClusterOptions, limits: Limits): Servers {
       const defaults = withLimits(options.defaults ?? {}, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
       const client = createCluster({ ...options, rootNodes, defaults, minimizeConnections: true })
-      return keyv(await connected(client, limits))
+      return keyv(await connected(client, limits, true))
     },
   }
 }
@@ -102,6 +104,7 @@ function cluster(options: RedisClusterOptions, limits: Limits): Servers {
 function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
   const { name, sentinelRootNodes, nodeAddressMap } = options
   const nodes = [...sentinelRootNodes]
+  const addresses = sentinelRootNodes.map(({ host, port }) => `${host}:${port}`).join(', ')
   const asking = { ...limits, timeout: Math.ceil(limits.timeout / 4) }
 
   /** The one that answers is asked first the next time. */
@@ -118,7 +121,8 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
         const answer: unknown = await settleWithin(asked, asking.timeout, tooLate).finally(() =>
           discard(client),
         )
-        if (!Array.isArray(answer)) throw new Error('the sentinel knows no master of that name')
+        if (!Array.isArray(answer))
+          throw redisUnavailable('no-master', `master ${name} of the sentinels at ${addresses}`)
         nodes.sort((a, b) => Number(b === node) - Number(a === node))
         return mapped(String(answer[0]), Number(answer[1]))
       } catch (error) {
@@ -135,7 +139,7 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
   }
 
   return {
-    at: `master ${name} of the sentinels at ${sentinelRootNodes.map(({ host, port }) => `${host}:${port}`).join(', ')}`,
+    at: `master ${name} of the sentinels at ${addresses}`,
     replaceable: true,
     open: async () => {
       const own = {
@@ -170,6 +174,11 @@ function keyv(client: RedisClientConnectionType): KeyvRedis<string> {
  * sent again. A connection on which nothing came for the time of two pings is dead.
  */
 function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): RedisClientOptions {
+  if (tls !== undefined && !speaksTls(options))
+    throw new SessionError(
+      'ERR_SESSION_SETTING',
+      'The certificates are for a connection with TLS, and this is one without: use rediss:// instead of redis://.',
+    )
   const socket = { connectTimeout: timeout, socketTimeout: timeout, ...options.socket, ...tls }
   return {
     pingInterval: Math.ceil(timeout / 2),
@@ -179,20 +188,34 @@ function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): Redi
   }
 }
 
+function speaksTls({ url, socket }: RedisClientOptions): boolean {
+  return (
+    url?.startsWith('rediss:') === true || (socket !== undefined && 'tls' in socket && socket.tls === true)
+  )
+}
+
 /** For asking one of several where the others are: one that hangs must leave time for the next. */
 function withShortTime(options: RedisClientOptions, { timeout }: Limits): RedisClientOptions {
   const short = Math.ceil(timeout / 4)
   return { ...options, socket: { ...options.socket, connectTimeout: short, socketTimeout: short } }
 }
 
-/** The client, once it is connected; its own error if it can't be, which says more than that it took too long. */
-async function connected<C extends Client>(client: C, { timeout }: Limits): Promise<C> {
+/**
+ * The client, once it is connected; its own error if it can't be, which says more than that it took too long.
+ *
+ * @param several whether it tries one server after the other, so that an error of one is not the end
+ */
+async function connected<C extends Client>(client: C, { timeout }: Limits, several = false): Promise<C> {
   let seen: unknown
-  client.on('error', error => {
-    seen ??= error
+  // node-redis waits for an answer to its greeting even after the connection broke.
+  const broken = new Promise<never>((_, reject) => {
+    client.on('error', error => {
+      seen ??= error
+      if (!several) reject(error)
+    })
   })
   try {
-    await settleWithin(client.connect(), timeout, tooLate)
+    await settleWithin(Promise.race([client.connect(), broken]), timeout, tooLate)
     return client
   } catch (error) {
     discard(client)

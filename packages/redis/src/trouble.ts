@@ -9,6 +9,7 @@ export type RedisTrouble =
   | 'not-redis'
   | 'loading'
   | 'replica'
+  | 'no-master'
   | 'full'
   | 'refused'
   | 'disconnected'
@@ -23,6 +24,7 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   'not-redis': 'what answers there is not a Redis. Correct the address',
   loading: 'it is still loading its data. Wait until it is done',
   replica: 'it is a read-only replica. Connect to the master',
+  'no-master': 'the sentinels know no master of that name. Correct it',
   full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
   refused: 'it refuses the command; the cause says why',
   disconnected: 'the connection broke. If that is always so, the server may want TLS: use rediss://',

@@ -146,3 +146,42 @@ it('an operation costs one command', async () => {
   // The script's own two commands are on the server, not on the way.
   expect(await calls()).toEqual(['evalsha 1', 'get 1', 'set 1'])
 })
+
+it('F16: a network so slow that connecting and a command together take too long: it is back after a reset', async () => {
+  const server = await redis()
+  const proxy = await proxyTo(server.port)
+  const store = open(proxy.url, { timeout: 500 })
+  const { token } = await store.create(record())
+  proxy.weather = { late: 150 }
+  const end = performance.now() + 4000
+  let resets = 0
+  let answers = 0
+  const load = async () => {
+    while (performance.now() < end) {
+      const loaded = await store.load(token).catch(() => null)
+      if (resets === 0) {
+        resets++
+        proxy.reset()
+      } else if (loaded !== null && performance.now() > end - 1500) answers++
+      await sleep(10)
+    }
+  }
+  await Promise.all(Array.from({ length: 8 }, load))
+  expect(answers).toBeGreaterThan(8)
+})
+
+it('F16: an attempt to connect that leads nowhere does not hold the next one up', async () => {
+  const server = await redis()
+  const proxy = await proxyTo(server.port)
+  const store = open(proxy.url, { timeout: 6000 })
+  const { token } = await store.create(record())
+  proxy.weather = 'nowhere'
+  proxy.reset()
+  await expect(store.load(token)).rejects.toMatchObject({ reason: 'disconnected' })
+  const waiting = store.load(token)
+  await sleep(500)
+  proxy.weather = 'fair'
+  const healed = performance.now()
+  expect(await waiting).not.toBeNull()
+  expect(performance.now() - healed).toBeLessThan(2000)
+})

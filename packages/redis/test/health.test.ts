@@ -55,6 +55,15 @@ it('warns of a replica that is behind', async () => {
     .toEqual([expect.stringContaining('1 of 1 replicas')])
 })
 
+it('warns of a replica that is online and many bytes behind', async () => {
+  const server = await redis('--appendonly', 'yes', '--repl-backlog-size', '100mb')
+  const replica = await redis('--replicaof', '127.0.0.1', String(server.port))
+  await expect.poll(() => server.command('INFO', 'replication'), { timeout: 20_000 }).toMatch(/state=online/)
+  replica.signal('SIGSTOP')
+  for (let n = 0; n < 30; n++) await server.command('SET', `big-${n}`, 'x'.repeat(100_000))
+  expect(await warningsOf(server)).toEqual([expect.stringContaining('1 of 1 replicas')])
+})
+
 it('leaves out what the user of the connection may not ask', async () => {
   const server = await redis()
   await server.command(

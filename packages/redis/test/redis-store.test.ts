@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import KeyvRedis, { createClient } from '@keyv/redis'
 import type { SessionStore } from '@sojourn/core'
 import { freePort, RedisServer } from '@sojourn/redis-servers'
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStore } from '../src/index.ts'
 
 let server: RedisServer
@@ -64,6 +64,36 @@ describe('redisStore', () => {
   })
 })
 
+describe('the clock', () => {
+  it.each([3_600_000, -3_600_000])(
+    'that counts is that of the server: one %i ms off here ends nothing',
+    async off => {
+      const store = open(server.url)
+      const { token } = await store.create(record())
+      const real = Date.now
+      vi.spyOn(Date, 'now').mockImplementation(() => real() + off)
+      onTestFinished(() => void vi.restoreAllMocks())
+      expect(await store.load(token)).not.toBeNull()
+      expect(await store.update(token, { set: { a: 1 } })).toMatchObject({ status: 'written' })
+      expect((await store.load(token))?.record.data).toEqual({ a: 1 })
+    },
+  )
+
+  it('and a time that has passed ends the session at once', async () => {
+    const store = open(server.url)
+    const { token } = await store.create(record())
+    expect(await store.update(token, { expiresAt: 0 })).toMatchObject({ status: 'written' })
+    expect(await server.command('EXISTS', `session:${token}`)).toBe('0')
+    const born = await store.create({ ...record(), expiresAt: Date.now() - 1 })
+    expect(await server.command('EXISTS', `session:${born.token}`)).toBe('0')
+  })
+})
+
+it('refuses certificates for a connection without TLS', () => {
+  const store = open(server.url, { tls: { ca: 'a certificate' } })
+  return expect(store.health()).rejects.toMatchObject({ code: 'ERR_SESSION_SETTING' })
+})
+
 describe('a client of your own', () => {
   it('is used as it is, and stays open', async () => {
     const client = await createClient({ url: server.url }).connect()
@@ -83,6 +113,31 @@ describe('a client of your own', () => {
     expect(client.isOpen).toBe(false)
   })
 
+  it('may be opened by its owner, once the store is made', async () => {
+    const client = createClient({ url: server.url })
+    const store = redisStore(client)
+    await client.connect()
+    onTestFinished(() => client.destroy())
+    await store.create(record())
+    await store.close()
+    expect(client.isOpen).toBe(true)
+  })
+
+  it('that lost its server refuses at once, and nothing waits in its queue', async () => {
+    const own = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
+    onTestFinished(() => own.stop())
+    const client = createClient({ url: own.url })
+    client.on('error', () => undefined)
+    await client.connect()
+    onTestFinished(() => client.destroy())
+    const store = redisStore(client)
+    const { token } = await store.create(record())
+    await own.kill()
+    for (let n = 0; n < 20; n++) await store.update(token, { set: { n } }).catch(() => undefined)
+    await own.run()
+    await expect.poll(() => store.load(token).catch(() => undefined)).toMatchObject({ version: '1' })
+  })
+
   it('that can not be opened yet gets no more listeners with time, and is used once it can', async () => {
     const port = await freePort()
     const client = createClient({ url: `redis://127.0.0.1:${port}` })
@@ -99,6 +154,23 @@ describe('a client of your own', () => {
     onTestFinished(() => late.stop())
     while ((await store.create(record()).catch(() => undefined)) === undefined) await sleep(20)
   })
+})
+
+it('takes everything as one object, as others do: client, cluster, sentinel, or a URL, with the options', async () => {
+  const client = await createClient({ url: server.url }).connect()
+  onTestFinished(() => client.destroy())
+  for (const connection of [{ client }, { url: server.url }]) {
+    const store = open({ ...connection, keyPrefix: 'own:' })
+    const { token } = await store.create(record())
+    expect(await server.command('EXISTS', `own:${token}`)).toBe('1')
+  }
+  expect(() => redisStore({ cluster: { rootNodes: [] } })).toThrow(
+    expect.objectContaining({ code: 'ERR_SESSION_SETTING' }),
+  )
+  // @ts-expect-error: it is a word of no one
+  expect(() => redisStore({ server: 'redis://host' })).toThrow(
+    expect.objectContaining({ code: 'ERR_SESSION_SETTING' }),
+  )
 })
 
 it.each(['localhost:6379', 'redis//x', 'http://localhost'])(

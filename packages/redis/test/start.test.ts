@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { type Environment, openSessions } from '@sojourn/core'
 import { freePort, RedisCluster, RedisSentinels, RedisServer } from '@sojourn/redis-servers'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
@@ -252,6 +253,18 @@ describe('TLS', () => {
     expect(log[0]).toContain('verified')
   })
 
+  it('F17: a server that wants a certificate and gets none fails the start, and does not end the process', async () => {
+    const errors: unknown[] = []
+    const note = (error: unknown) => errors.push(error)
+    process.on('uncaughtException', note)
+    onTestFinished(() => void process.off('uncaughtException', note))
+    for (let n = 0; n < 5; n++) {
+      const { SESSION_REDIS_TLS_CA } = certificates
+      expect(await failure({ REDIS_URL: url, SESSION_REDIS_TLS_CA })).toMatchObject({ reason: 'certificate' })
+    }
+    expect(errors).toEqual([])
+  })
+
   it('F17: a certificate that nobody vouches for fails the start', async () => {
     expect(await failure({ REDIS_URL: url })).toMatchObject({ reason: 'certificate' })
   })
@@ -274,5 +287,33 @@ describe('SESSION_FALLBACK=filesystem', () => {
     expect(sessions.store.name).toBe('filesystem')
     expect(log[0]).toMatch(/nothing listens there.*each keeps its own/)
     expect(log[1]).toContain('(SESSION_FALLBACK)')
+  })
+})
+
+describe('an address that can not be meant', () => {
+  it.each([
+    [{ REDIS_URL: `redis://:${password}/x@host:6379` }, 'percent-encoded'],
+    [{ REDIS_URL: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
+    [{ REDIS_URL: 'redis://host:6379/abc' }, 'number'],
+    [{ SESSION_REDIS_CLUSTER: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
+  ])('says what may be there, and no password: %o', async (env, word) => {
+    const error = await failure(env)
+    expect(error).toMatchObject({ code: 'ERR_SESSION_SETTING', message: expect.stringContaining(word) })
+    expect(inspect(error)).not.toContain(password)
+  })
+
+  it('names the master that the sentinels do not know', async () => {
+    const sentinels = await RedisSentinels.start()
+    onTestFinished(() => sentinels.stop())
+    const [{ port } = { port: 0 }] = sentinels.addresses
+    const error = await failure({ SESSION_REDIS_SENTINEL: `other@127.0.0.1:${port}` })
+    expect(error.message).toContain('no master of that name')
+  })
+
+  it('fails the start with a user who may read and not write', async () => {
+    const server = await redis()
+    await server.command('ACL', 'SETUSER', 'reader', 'on', `>${password}`, '~*', '+get', '+info', '+config')
+    const env = { REDIS_URL: `redis://reader:${password}@127.0.0.1:${server.port}` }
+    expect(await failure(env)).toMatchObject({ reason: 'password' })
   })
 })
