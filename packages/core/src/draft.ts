@@ -13,10 +13,16 @@ export type Guard = Pick<SessionChange, 'expectedVersion' | 'expectedValues'>
  */
 export class Reads {
   readonly #keys = new Set<string>()
+  readonly #touched = new Set<string>()
   #all = false
 
   note(key: string): void {
     this.#keys.add(key)
+  }
+
+  /** It was set, removed or may have been changed inside. */
+  noteTouch(key: string): void {
+    this.#touched.add(key)
   }
 
   noteAll(): void {
@@ -28,11 +34,18 @@ export class Reads {
     return this.#all
   }
 
-  /** @param stands the data before any of the functions; @param version `undefined` if it is not known */
-  guard(stands: Snapshot, version: string | undefined): Guard {
+  /**
+   * What was left as it was is in no change, and so must still be as it was when that is applied.
+   *
+   * @param stands the data before any of the functions
+   * @param version theirs; `undefined` if it is not known
+   * @param left the data after all of them
+   */
+  guard(stands: Snapshot, version: string | undefined, left: Snapshot): Guard {
     if (this.#all) return version === undefined ? {} : { expectedVersion: version }
     const expectedValues: Data = Object.create(null)
     for (const key of this.#keys) expectedValues[key] = stands.value(key)
+    for (const key of this.#touched) if (left.isSame(stands, key)) expectedValues[key] = stands.value(key)
     return { expectedValues }
   }
 }
@@ -67,10 +80,8 @@ export class Draft {
       else set[key] = value
     }
     assertStorable(set)
-    const result = this.#base.with({ set, remove })
-    // What it left as it was is in no change, and so it must still be as it was when that is applied.
-    for (const key of this.#touched.keys()) if (result.isSame(this.#base, key)) this.#reads.note(key)
-    return result
+    for (const key of this.#touched.keys()) this.#reads.noteTouch(key)
+    return this.#base.with({ set, remove })
   }
 
   /** Of a key that is there. */

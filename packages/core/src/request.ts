@@ -91,7 +91,7 @@ export class SessionRequest {
   /** Loads the session that the cookie names; `undefined`, without a store call, if it names none. */
   load(): Promise<void> | undefined {
     if (this.#sent.length > 0) return this.#loadFirst()
-    this.#phase = 'open'
+    this.#open()
     return undefined
   }
 
@@ -105,13 +105,17 @@ export class SessionRequest {
         this.#adopt(sent.token, loaded)
         this.#rotated = sent.rotated
       }
-      this.#phase = 'open'
+      this.#open()
     } catch (error) {
       if (this.#onStoreFailure === 'error' || !isUnavailable(error)) throw this.#failLoad(error)
       this.release()
       this.#missing = error
       this.#phase = 'without'
     }
+  }
+
+  #open(): void {
+    if (this.#phase === 'begun') this.#phase = 'open'
   }
 
   #loadOne(token: string): Promise<Loaded | null> {
@@ -268,9 +272,7 @@ export class SessionRequest {
     if (this.#stored !== null && this.#engine.store.supports.revocation)
       await this.#endStored(this.#stored.token, signsIn)
     await this.#endAlive()
-    this.#userId = userId
-    if (signsIn) this.#createdAt = undefined
-    await this.#create()
+    await this.#create(userId, signsIn ? undefined : this.#createdAt)
   }
 
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
@@ -347,6 +349,8 @@ export class SessionRequest {
    * is nothing to store. Repeated calls wait for the first.
    */
   commit(): Promise<void> | undefined {
+    // The answer began while the session was loading: what is changed then comes too late.
+    if (this.#phase === 'begun' && this.#failure === undefined) this.#phase = 'committed'
     if (this.#phase !== 'open') return this.#committing
     this.#phase = 'committed'
     const now = this.#calls.any ? undefined : this.#takenIfFit()
@@ -381,7 +385,7 @@ export class SessionRequest {
   /** Writes what changed since the last write, if anything did. With the commit's, the expiry moves as well. */
   async #write(now: Snapshot = this.#content.taken()): Promise<void> {
     if (this.#stored === null) {
-      if (!now.isEmpty) await this.#create()
+      if (!now.isEmpty) await this.#create(this.#userId, this.#createdAt)
       return
     }
     const { token, expiresAt } = this.#stored
@@ -424,15 +428,16 @@ export class SessionRequest {
     return { ...change, expectedValues }
   }
 
-  async #create(): Promise<void> {
+  async #create(userId: string | undefined, since: number | undefined): Promise<void> {
     const { calls, settings } = this.#engine
     const data = this.#content.checked()
     const state = Snapshot.of(data)
     const now = currentTime()
-    const createdAt = this.#createdAt ?? now
+    const createdAt = since ?? now
     const expiresAt = expiryOf(createdAt, now, settings)
-    const record = { ...(this.#userId !== undefined && { userId: this.#userId }), data, createdAt, expiresAt }
+    const record = { ...(userId !== undefined && { userId }), data, createdAt, expiresAt }
     const { token, version } = await calls.create(record, this.#patience)
+    this.#userId = userId
     this.#createdAt = createdAt
     this.#acknowledge(token, version, expiresAt, state)
   }

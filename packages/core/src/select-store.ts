@@ -54,10 +54,10 @@ export async function selectStore(options: SessionOptions, context: StoreContext
   const { store: asked } = options
   const { env, logger } = context
   if (typeof asked === 'object') {
-    for (const name of ['threshold', 'directory'] as const) {
+    for (const name of ['threshold', 'directory', 'keyPrefix'] as const) {
       if (options[name] !== undefined)
         logger.warn(
-          `The session setting ${name} has no effect on a store that is given: give it to the store.`,
+          `The session setting ${name} has no effect on what a store that is given does: give it to the store.`,
         )
     }
     return announce(asked, 'the store option', context)

@@ -105,7 +105,7 @@ export class Updates {
       const steps = await runAll(jobs, stands.state, reads, this.#now)
       const last = steps.findLast(step => step.ok)
       const change = last && stands.state.changeTo(last.state)
-      const guard = reads.guard(stands.state, stands.version)
+      const guard = reads.guard(stands.state, stands.version, last?.state ?? stands.state)
       if (!change || (reads.all && stands.version === undefined)) {
         // Nothing to write, or nothing to guard it by: so nobody knows yet whether the jobs saw what stands.
         const loaded = await this.#store.load(token)
@@ -170,6 +170,8 @@ export async function runUpdate(
 ): Promise<{ state: Snapshot; value: unknown }> {
   const draft = new Draft(base, own, reads)
   const value = await settleWithin(Promise.resolve(change(draft.data)), deadline - now, tookTooLong)
+  // All that it got is looked at by whoever gets that.
+  if (value === draft.data) reads.noteAll()
   const state = draft.result()
   return { state, value: value === draft.data ? state.data() : value }
 }

@@ -80,7 +80,7 @@ describe('a draft', () => {
         const draft = new Draft(Snapshot.of(before), {}, reads)
         const answers = seen(draft.data, program)
         const result = draft.result()
-        const { expectedValues, expectedVersion } = reads.guard(Snapshot.of(before), '1')
+        const { expectedValues, expectedVersion } = reads.guard(Snapshot.of(before), '1', result)
         fc.pre(expectedVersion === undefined)
         for (const key of Object.keys(expectedValues ?? {})) {
           delete other[key]

@@ -118,9 +118,11 @@ describe('openSessions', () => {
       env: {},
       logger: logTo(log),
       threshold: 5,
+      keyPrefix: 'shop:',
     })
     await sessions.close()
     expect(log.join()).toContain('threshold has no effect')
+    expect(log.join()).toContain('keyPrefix has no effect')
   })
 
   test('an unknown fallback is refused', async () => {

@@ -107,6 +107,44 @@ describe('updates of one session', () => {
     expect((await store.load(token))?.record.data.n).toBe(1)
   })
 
+  test('I2: of two that set a key without looking, and back, the last one stands', async () => {
+    const store = memoryStore()
+    const token = await newSession(store, { open: false })
+    const seen = await seenBy(store, token)
+    await store.update(token, { set: { open: 'by another process' } })
+    const { updates } = counting(store)
+    const set = (open: boolean) =>
+      updates.run(
+        token,
+        job(data => Object.assign(data, { open }) && undefined, { seen }),
+      )
+    // The first goes alone, the other two together, on what the first knew.
+    const warmUp = updates.run(
+      token,
+      job(data => Object.assign(data, { other: 1 }) && undefined, { seen }),
+    )
+    await Promise.all([warmUp, set(true), set(false)])
+    expect((await store.load(token))?.record.data.open).toBe(false)
+  })
+
+  test('a function that returns the data resolves with what stands in the store', async () => {
+    const store = memoryStore()
+    const token = await newSession(store, { other: 'old' })
+    const seen = await seenBy(store, token)
+    await store.update(token, { set: { other: 'new' } })
+    const { updates } = counting(store)
+    expect(
+      (
+        await updates.run(
+          token,
+          job(data => data, { seen }),
+        )
+      ).value,
+    ).toEqual({ other: 'new' })
+    const setAndReturn = (data: Data) => Object.assign(data, { n: 1 })
+    expect((await updates.run(token, job(setAndReturn, { seen }))).value).toEqual({ other: 'new', n: 1 })
+  })
+
   test('C2: a function whose keys nobody else changes never loses, and nobody loses by it', async () => {
     const store = memoryStore()
     const token = await newSession(store)

@@ -62,10 +62,7 @@ export class Buckets {
       // A cleanup removed the empty folder between cacache's mkdir and its append: nothing was written yet.
       if (attempt === 3) throw unavailable(new Error('the session folder is read-only, or is being removed'))
     }
-    if (statSync(path).size > 4 * entry.value.length + compactAfter) {
-      if (this.#durable) await this.#replace(path, key, entry)
-      else await cacache.index.compact(this.#folder, key, (a, b) => a.key === b.key)
-    }
+    if (statSync(path).size > 4 * entry.value.length + compactAfter) await this.#compact(path, key, entry)
     const expiry = entry.expiresAt === null ? never : new Date(entry.expiresAt)
     utimesSync(path, expiry, expiry)
     if (this.#durable) await this.#sync(path)
@@ -84,6 +81,14 @@ export class Buckets {
       size: 0,
     })
     return inserted !== undefined
+  }
+
+  /** The entry stands already, so a failure is none: on a full disk the next write tries again. */
+  async #compact(path: string, key: string, entry: Entry): Promise<void> {
+    try {
+      if (this.#durable) await this.#replace(path, key, entry)
+      else await cacache.index.compact(this.#folder, key, (a, b) => a.key === b.key)
+    } catch {}
   }
 
   /** As `compact`, which renames a file that is not on the disk yet: after a power failure it could be empty. */

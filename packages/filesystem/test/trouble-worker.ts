@@ -86,6 +86,22 @@ const troubles: Record<string, () => Promise<unknown>> = {
       } catch {}
     })
   },
+  async 'out-of-inodes-for-long'() {
+    mount('nr_inodes=40')
+    const store = filesystemStore({ directory, threshold: 0, logger })
+    const { token } = await store.create(record())
+    try {
+      for (let i = 0; ; i++) writeFileSync(join(base, `filler-${i}`), '')
+    } catch {}
+    let answered = 0
+    for (let n = 1; n <= 60; n++) {
+      const { status } = await store.update(token, { set: { n, text: 'x'.repeat(200) } })
+      if (status === 'written') answered++
+    }
+    const n = (await store.load(token))?.record.data.n
+    await store.close()
+    return { answered, n }
+  },
   async 'read-only'() {
     mount('size=1m')
     // A bind mount can be made read-only while files are open for writing.

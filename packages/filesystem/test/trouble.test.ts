@@ -41,6 +41,10 @@ describe.skipIf(!canMount)('on a disk in trouble', () => {
     })
   })
 
+  it('F6: out of inodes for long: every change of an existing session is stored and answered so', () => {
+    expect(afterTrouble('out-of-inodes-for-long')).toEqual({ answered: 60, n: 60 })
+  })
+
   it('F7: read-only: reads work, and signing out fails rather than pretend', () => {
     expect(afterTrouble('read-only')).toMatchObject({
       create: { code: 'ERR_SESSION_STORE_UNAVAILABLE' },

@@ -39,6 +39,32 @@ const answers: Readonly<Record<string, (exchange: Exchange) => void>> = {
 }
 
 export function committed(open: OpenSite): void {
+  test('C6: so it does if the answer began while the session was loading, as a timeout of the application makes it', async () => {
+    let outcome: unknown
+    let done: () => void = () => undefined
+    const ended = new Promise<void>(resolve => {
+      done = resolve
+    })
+    const site = await open(
+      {
+        '/late': ({ owner }) => {
+          try {
+            owner.session.paid = true
+          } catch (error) {
+            outcome = error
+          }
+          done()
+        },
+      },
+      { before: async res => void setTimeout(() => res.end('too late'), 20) },
+    )
+    const ada = await site.signedIn()
+    site.store.delay('load', 60)
+    expect((await ada.get('/late')).body).toBe('too late')
+    await ended
+    expect(outcome).toMatchObject({ code: 'ERR_SESSION_COMMITTED' })
+  })
+
   describe('C6: after the first byte a change throws ERR_SESSION_COMMITTED', () => {
     for (const [what, late] of Object.entries(changes)) {
       test.each(['changed', 'unchanged'])(`${what}, in a session that was %s`, async before => {
