@@ -45,11 +45,11 @@ export function unfoldHead(res: ServerResponse, args: unknown[]): unknown[] {
 /** The raw form `[name, value, name, value]`, or `[[name, value]]`, with repeated names, in any case, collected. */
 function pairs(flat: OutgoingHttpHeader[]): [string, OutgoingHttpHeader][] {
   const collected = new Map<string, { name: string; values: string[] }>()
-  const list = flat.flat()
+  const list = Array.isArray(flat[0]) ? flat.flat() : flat
   for (let i = 0; i + 1 < list.length; i += 2) {
     const name = String(list[i])
     const header = collected.get(name.toLowerCase()) ?? { name, values: [] }
-    header.values.push(String(list[i + 1]))
+    header.values.push(...[list[i + 1] ?? ''].flat().map(String))
     collected.set(name.toLowerCase(), header)
   }
   return Array.from(collected.values(), ({ name, values }) => [

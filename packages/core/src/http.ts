@@ -62,7 +62,8 @@ export function attachSession(
   const request = sessions.begin(req.headers.cookie, onStoreFailure)
   Object.defineProperty(target, 'session', {
     configurable: true,
-    get: () => request.session,
+    // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
+    get: () => (request.isLoaded ? request.session : undefined),
     set: () => {
       throw new TypeError(
         'The session can not be replaced: change its keys, or end it with await session.destroy().',
@@ -166,11 +167,14 @@ class ResponseGate {
    * to its eyes has left, leaves first.
    */
   #shield(): () => void {
-    const { socket } = this.#req
+    const { socket, httpVersionMajor } = this.#req
+    // HTTP/2 has one for many answers, and no such last resort.
+    if (httpVersionMajor > 1) return () => undefined
     const { destroy } = socket
     let asked = false
     const shielded = (error?: Error) => {
-      if (error !== undefined || !this.#ended) return destroy.call(socket, error)
+      // Node itself asks for it once the client has hung up: nothing can leave any more.
+      if (error !== undefined || !this.#ended || socket.writableEnded) return destroy.call(socket, error)
       asked = true
       return socket
     }
@@ -246,6 +250,8 @@ class ResponseGate {
     withdrawAnswer(this.#res, error)
     if (this.#ended) {
       this.#state = 'idle'
+      // What wrapped these in between, such as compression, takes the answer for sent and would swallow the error's.
+      for (const method of senders) Object.assign(this.#res, { [method]: gated[method] })
       this.#fail(error)
     } else {
       this.#sessions.report(error)

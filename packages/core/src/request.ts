@@ -153,6 +153,11 @@ export class SessionRequest {
     return this.#session
   }
 
+  /** False before the load, and if it failed: then there is no session to ask for. */
+  get isLoaded(): boolean {
+    return this.#phase !== 'begun'
+  }
+
   get looked(): boolean {
     return this.#looked
   }

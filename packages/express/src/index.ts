@@ -33,7 +33,10 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
     // Mounted twice, the outer one is in charge.
     if (Object.hasOwn(req, 'session')) return next()
     const request = attachSession(sessions, req, req, res, { fail: next, onStoreFailure })
-    Object.defineProperty(req, 'sessionID', { get: () => request.session.id, configurable: true })
+    Object.defineProperty(req, 'sessionID', {
+      get: () => (request.isLoaded ? request.session.id : undefined),
+      configurable: true,
+    })
     const loading = request.load()
     if (loading === undefined) next()
     else loading.then(() => next(), next)

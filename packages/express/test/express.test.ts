@@ -92,3 +92,40 @@ test('what is mounted above the session keeps its headers on a 503', async () =>
   expect(reply.status).toBe(503)
   expect(reply.headers.get('access-control-allow-origin')).toBe('https://shop.example')
 })
+
+test('I6: a log of requests that looks at sessions finds none where the load failed, or is under way, and the process lives', async () => {
+  const sessions = await newSessions()
+  const first = sessions.begin(undefined)
+  await first.load()
+  await first.session.regenerate({ userId: 'ada' })
+  await first.commit()
+  const headers = { cookie: first.setCookie?.split(';')[0] ?? '' }
+  const { load } = sessions.store
+  const seen: unknown[] = []
+  const app = express()
+  app.use((req, res, next) => {
+    res.once('close', () => seen.push([req.session?.userId, req.sessionID === undefined]))
+    next()
+  })
+  app.use(session(sessions))
+  app.get('/', (_req, res) => {
+    res.send('')
+  })
+  const url = await serve(app)
+  await fetch(url, { headers })
+  sessions.store.load = () => Promise.reject(new Error('down'))
+  expect((await fetch(url, { headers })).status).toBe(503)
+  const aborted = new AbortController()
+  sessions.store.load = token => {
+    aborted.abort()
+    return new Promise(resolve => setTimeout(() => resolve(load.call(sessions.store, token)), 100))
+  }
+  await expect(fetch(url, { headers, signal: aborted.signal })).rejects.toThrow()
+  await expect
+    .poll(() => seen)
+    .toEqual([
+      ['ada', false],
+      [undefined, true],
+      [undefined, true],
+    ])
+})

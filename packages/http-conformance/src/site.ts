@@ -26,6 +26,8 @@ export interface Site {
   readonly log: readonly string[]
   /** Acknowledged store calls, and what else the test adds, in the order in which it happened. */
   readonly events: string[]
+  /** How many connections are open. */
+  connections(): Promise<number>
   /** Somebody without a cookie. */
   visitor(): Visitor
   /** Somebody who has just signed in as ada. */
@@ -103,6 +105,10 @@ export function siteOpener(adapter: Adapter): OpenSite {
       store,
       log,
       events,
+      connections: () =>
+        new Promise((resolve, reject) =>
+          server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+        ),
       visitor,
       signedIn,
       ask: (path, asking) => ask(port, path, asking),

@@ -38,10 +38,10 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
     try {
       await stored
     } catch (error) {
-      if (!ctx.headerSent) {
-        withdrawAnswer(ctx.res, error)
-        ctx.body = null
-      }
+      // Its head has left, with an error's status or with ours: what is left of it is sent, so that it ends.
+      if (ctx.headerSent) return
+      withdrawAnswer(ctx.res, error)
+      ctx.body = null
       throw error
     }
     if (broken !== undefined) throw broken

@@ -83,13 +83,14 @@ test('a stream that breaks while the session is stored is an error, as without s
   app.silent = true
   const sessions = await newSessions()
   const { create } = sessions.store
+  const stream = createReadStream('there is no such file')
   sessions.store.create = async record => {
-    await new Promise(done => setTimeout(done, 30))
+    await once(stream, 'close')
     return create.call(sessions.store, record)
   }
   app.use(session(sessions)).use(ctx => {
     Object.assign(ctx.session, { a: 1 })
-    ctx.body = createReadStream('there is no such file')
+    ctx.body = stream
   })
   expect((await fetch(await serve(app))).status).toBe(500)
 })
@@ -125,4 +126,32 @@ test('the application is told why, when a commit fails under a handler that stre
   expect(await reply.text()).not.toContain('secret')
   for (const error of told) expect(error).toMatchObject({ code: 'ERR_SESSION_STORE_UNAVAILABLE' })
   expect(told.length).toBeGreaterThan(0)
+})
+
+test.each([200, 400, 404])(
+  'C6: an answer whose head was begun with status %i comes to an end though the commit fails',
+  async status => {
+    const { reply, text } = await failing(ctx => {
+      ctx.status = status
+      ctx.flushHeaders()
+      ctx.body = 'the page'
+    })
+    expect(reply.status).toBe(status === 200 ? 503 : status)
+    expect(text).toBe(status === 200 ? 'The session could not be stored.' : 'the page')
+  },
+)
+
+test('I6: who looks at the session of a request whose load failed finds none, and the process lives', async () => {
+  const sessions = await newSessions()
+  const first = sessions.begin(undefined)
+  await first.load()
+  await first.session.regenerate({ userId: 'ada' })
+  await first.commit()
+  sessions.store.load = () => Promise.reject(new Error('down'))
+  const app = new Koa().use(session(sessions))
+  const seen: unknown[] = []
+  app.on('error', (_error, ctx) => seen.push(ctx.session))
+  const headers = { cookie: first.setCookie?.split(';')[0] ?? '' }
+  expect((await fetch(await serve(app), { headers })).status).toBe(503)
+  await expect.poll(() => seen).toEqual([undefined])
 })

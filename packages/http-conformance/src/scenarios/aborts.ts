@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { deferred } from '../deferred.ts'
 import { change, type OpenSite } from '../site.ts'
@@ -44,6 +44,32 @@ export function aborts(open: OpenSite): void {
       await until(() => site.events.includes('update'))
       expect((await ada.get('/read')).json()).toEqual({ changed: 'yes', userId: 'ada' })
     })
+
+    test.each(['end', 'send', 'write'])(
+      'while the answer (by %s) waits for the store: its connection goes, and nothing is held',
+      async way => {
+        const site = await open({
+          '/slow': exchange => {
+            change(exchange)
+            if (way === 'send') return exchange.send('to nobody')
+            const { res } = exchange.raw()
+            if (way === 'end') return res.end('to nobody')
+            res.write('to ')
+            return setTimeout(() => res.end('nobody'), 10)
+          },
+        })
+        const ada = await site.signedIn()
+        const paused = site.store.pause('update')
+        const asked = ada.get('/slow', { started: req => paused.reached.then(() => req.destroy()) })
+        await expect(asked).rejects.toThrow()
+        // The server learns of it while the commit is under way.
+        await sleep(50)
+        paused.resume()
+        await until(() => site.events.includes('update'))
+        await expect.poll(() => site.connections()).toBe(0)
+        expect(site.store.held).toEqual([])
+      },
+    )
 
     test('before the middleware is reached: the session is not held for ever', async () => {
       const arrived = deferred()

@@ -31,11 +31,11 @@ export function headers(open: OpenSite): void {
       }
     }
 
-    test('an array may repeat a name in any case', async () => {
+    test('an array may repeat a name in any case, and have lists as values', async () => {
       const site = await open({
         '/head': exchange => {
           change(exchange)
-          const list = ['Set-Cookie', 'a=1', 'set-cookie', 'b=2', 'SET-COOKIE', 'c=3']
+          const list = ['Set-Cookie', ['a=1', 'b=2'], 'SET-COOKIE', 'c=3']
           exchange.raw().res.writeHead(200, list).end()
         },
       })

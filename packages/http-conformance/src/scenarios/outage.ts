@@ -118,6 +118,28 @@ export function outage(open: OpenSite): void {
       },
     )
 
+    test('C6: a failed commit is a 503 too if something in between, such as compression, takes the answer for sent', async () => {
+      const site = await open({
+        '/wrapped': exchange => {
+          const { res } = exchange.raw()
+          const { end } = res
+          let ended = false
+          res.end = function (this: typeof res, ...args: unknown[]) {
+            if (ended) return res
+            ended = true
+            return Reflect.apply(end, this, args)
+          }
+          change(exchange)
+          exchange.send('a whole page')
+        },
+      })
+      site.store.delay('create', 5)
+      site.store.fail('create')
+      const reply = await inTime(site.ask('/wrapped'))
+      expect(reply.status).toBe(503)
+      expect(reply.body).not.toContain('page')
+    })
+
     test('C6: a handler that begins to write only after the commit failed harms nobody', async () => {
       const ended = deferred()
       const site = await open({
