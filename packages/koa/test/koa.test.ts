@@ -83,13 +83,15 @@ test('a stream that breaks while the session is stored is an error, as without s
   app.silent = true
   const sessions = await newSessions()
   const { create } = sessions.store
-  const stream = createReadStream('there is no such file')
+  let broken: Promise<unknown> | undefined
   sessions.store.create = async record => {
-    await once(stream, 'close')
+    await broken
     return create.call(sessions.store, record)
   }
   app.use(session(sessions)).use(ctx => {
     Object.assign(ctx.session, { a: 1 })
+    const stream = createReadStream('there is no such file')
+    broken = new Promise(done => stream.once('close', done))
     ctx.body = stream
   })
   expect((await fetch(await serve(app))).status).toBe(500)

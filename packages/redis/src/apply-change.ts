@@ -14,7 +14,7 @@ const manyKeys = 16
  * after its length: set (key, value), remove (key), expected (key, value or '' for absent). That it has not expired, Redis
  * knows by its own clock.
  */
-export const applyChangeScript = `
+export const applyChangeScript: string = `
 local text = redis.call('GET', KEYS[1])
 if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
