@@ -8,6 +8,7 @@ import { guards } from './guards.ts'
 import { hostileTokens } from './hostile-tokens.ts'
 import { isolation } from './isolation.ts'
 import { load } from './load.ts'
+import { properties } from './properties.ts'
 import { type Check, type OpenHandle, type Runner, skip, type TestBody } from './runner.ts'
 import { update } from './update.ts'
 import { userIndex } from './user-index.ts'
@@ -26,6 +27,7 @@ const suite: Readonly<Record<string, readonly Check[]>> = {
   values,
   'user index': userIndex,
   'health and close': closing,
+  properties,
 }
 
 /**
