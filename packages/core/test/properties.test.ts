@@ -158,7 +158,7 @@ const end: Readonly<Record<string, (request: SessionRequest) => Promise<unknown>
   expired: async ({ id = '' }) => sessions.store.update(id, { expiresAt: Date.now() - 1 }),
 }
 
-test('Property: gone is absorbing: whatever requests in flight do, nobody finds the session again', async () => {
+test('Property: gone is absorbing: whatever requests in flight do, neither the session nor its data come back', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...Object.keys(end)),
@@ -174,6 +174,9 @@ test('Property: gone is absorbing: whatever requests in flight do, nobody finds 
             expect(error).toMatchObject({ code: expect.stringMatching(/_(GONE|COMMITTED)$/) })
           const { userId, isNew } = await begin(cookie)
           expect({ userId, isNew }).toEqual({ userId: undefined, isNew: true })
+          if (request.setCookie === undefined) continue
+          expect(await contentOf(request.setCookie.split(';')[0] ?? '')).not.toHaveProperty('stood')
+          expect(list.some(other => other.by === by && /signIn|destroy/.test(other.what))).toBe(true)
         }
       },
     ),
