@@ -1,7 +1,7 @@
-import { isDeepStrictEqual } from 'node:util'
+import { isDeepStrictEqual, promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openSessions, type Session, type Sessions } from '../src/index.ts'
+import { openSessions, type Session, type SessionCallback, type Sessions } from '../src/index.ts'
 import { memoryStore } from '../src/memory.ts'
 import type { SessionRequest } from '../src/request.ts'
 import { anyKey, anything, plain } from './anything.ts'
@@ -149,6 +149,7 @@ const acts: Readonly<Record<string, (request: SessionRequest) => unknown>> = {
   save: ({ session }) => session.save(),
   regenerate: ({ session }) => session.regenerate(),
   signIn: ({ session }) => session.regenerate({ userId: 'bob' }),
+  renew: ({ session }) => promisify((done: SessionCallback) => session.regenerate(done))(),
   destroy: ({ session }) => session.destroy(),
   commit: request => request.commit(),
 }
@@ -176,7 +177,7 @@ test('Property: gone is absorbing: whatever requests in flight do, neither the s
           expect({ userId, isNew }).toEqual({ userId: undefined, isNew: true })
           if (request.setCookie === undefined) continue
           expect(await contentOf(request.setCookie.split(';')[0] ?? '')).not.toHaveProperty('stood')
-          expect(list.some(other => other.by === by && /signIn|destroy/.test(other.what))).toBe(true)
+          expect(list.some(other => other.by === by && /signIn|renew|destroy/.test(other.what))).toBe(true)
         }
       },
     ),
