@@ -13,6 +13,7 @@ const key = fc
 const leaf = fc.oneof(
   { weight: 30, arbitrary: fc.oneof(fc.string(), units, fc.integer(), fc.boolean(), fc.constant(null)) },
   { weight: 6, arbitrary: fc.double() },
+  { weight: 1, arbitrary: fc.constantFrom(-0, Number.NaN) },
   { weight: 1, arbitrary: fc.constantFrom(...Object.values(badValues)).map(make => make()) },
 )
 
