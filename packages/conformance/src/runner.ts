@@ -17,7 +17,7 @@ export interface Runner {
  *
  * If the store `supports.sharedAcrossProcesses`, a test calls it twice, and both handles must lead to the same
  * medium and share no memory: that is how two processes look to a store. What older tests left there is no
- * trouble, but counts: a run makes up to 400 sessions, and a store's limit must be above that.
+ * trouble, but counts: a run has up to 400 sessions at a time, and a store's limit must be above that.
  */
 export type OpenHandle = () => SessionStore | Promise<SessionStore>
 

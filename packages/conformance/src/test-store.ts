@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import type { SessionStore } from '@sojourn/core'
 import { closing } from './closing.ts'
 import { concurrency } from './concurrency.ts'
@@ -8,6 +9,7 @@ import { guards } from './guards.ts'
 import { hostileTokens } from './hostile-tokens.ts'
 import { isolation } from './isolation.ts'
 import { load } from './load.ts'
+import { properties } from './properties.ts'
 import { type Check, type OpenHandle, type Runner, skip, type TestBody } from './runner.ts'
 import { update } from './update.ts'
 import { userIndex } from './user-index.ts'
@@ -26,6 +28,7 @@ const suite: Readonly<Record<string, readonly Check[]>> = {
   values,
   'user index': userIndex,
   'health and close': closing,
+  properties,
 }
 
 /**
@@ -58,6 +61,7 @@ function titleOf({ promise, needs = [] }: Check): string {
 
 function testOf(check: Check, open: OpenHandle): TestBody {
   return async function (this: unknown, ...context) {
+    const members = Reflect.ownKeys(Object.prototype)
     const store = await open()
     const opened: SessionStore[] = [store]
     try {
@@ -69,6 +73,8 @@ function testOf(check: Check, open: OpenHandle): TestBody {
       const other = store.supports.sharedAcrossProcesses ? await open() : store
       opened.push(other)
       await check.run({ store, other })
+      // Whatever was asked of the store: nothing may leak into all objects of the process.
+      assert.deepEqual(Reflect.ownKeys(Object.prototype), members, 'Object.prototype has other members')
     } finally {
       // A handle that can't close is the business of one test, and must not hide why another one failed.
       await Promise.allSettled(opened.map(handle => handle.close()))

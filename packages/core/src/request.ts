@@ -293,10 +293,11 @@ export class SessionRequest {
       stands = outcome.status === 'gone' ? null : knownFrom(outcome.current)
       if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
     }
+    // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along. Anything else
+    // this request may still try finds it gone as well, and creates nothing.
+    if (stands === null && !signsIn) throw gone()
     this.#stored = null
     this.#alive = this.#alive.filter(each => each !== token)
-    // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along.
-    if (stands === null && !signsIn) throw gone()
     this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
     this.#seen = Snapshot.empty
   }

@@ -29,7 +29,7 @@ function content(data: Data): Map<string, string> {
 }
 
 describe('a change', () => {
-  test('what turns one snapshot into another turns the data into the others', () => {
+  test('Property: what turns one snapshot into another turns the data into the others', () => {
     fc.assert(
       fc.property(data, data, (before, after) => {
         const change = difference(before, after)
@@ -42,7 +42,7 @@ describe('a change', () => {
     )
   })
 
-  test('is null exactly if nothing differs', () => {
+  test('Property: is null exactly if nothing differs', () => {
     fc.assert(
       fc.property(data, data, (before, after) => {
         const same = JSON.stringify([...content(before)]) === JSON.stringify([...content(after)])
@@ -53,7 +53,7 @@ describe('a change', () => {
     )
   })
 
-  test('changes of different keys commute', () => {
+  test('Property: changes of different keys commute', () => {
     fc.assert(
       fc.property(data, data, data, (base, left, right) => {
         const mine = difference(base, { ...base, ...left })
@@ -66,7 +66,7 @@ describe('a change', () => {
     )
   })
 
-  test('leaves its arguments alone, and Object.prototype as well', () => {
+  test('Property: leaves its arguments alone, and Object.prototype as well', () => {
     const keys = Reflect.ownKeys(Object.prototype)
     fc.assert(
       fc.property(data, data, (before, after) => {
@@ -88,7 +88,7 @@ describe('guards', () => {
     expect(guardsHold({}, '8', {})).toBe(true)
   })
 
-  test('expectedValues hold exactly if each of these keys stands as it was seen', () => {
+  test('Property: expectedValues hold exactly if each of these keys stands as it was seen', () => {
     fc.assert(
       fc.property(data, data, data, (seen, mine, stands) => {
         const change = difference(seen, mine)

@@ -57,7 +57,7 @@ function seen(data: Data, program: readonly (readonly [string, string, unknown])
 }
 
 describe('a draft', () => {
-  test('is to a function what a plain object is, and its result is what the plain object would be', () => {
+  test('Property: is to a function what a plain object is, and its result is what the plain object would be', () => {
     fc.assert(
       fc.property(data, program, (before, program) => {
         const draft = new Draft(Snapshot.of(before), {}, new Reads())
@@ -73,7 +73,7 @@ describe('a draft', () => {
     )
   })
 
-  test('whose guard holds on other data gives there, for what it touched, what it gave here', () => {
+  test('Property: whose guard holds on other data gives there, for what it touched, what it gave here', () => {
     fc.assert(
       fc.property(data, data, program, (before, other, program) => {
         const reads = new Reads()

@@ -3,27 +3,11 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { assertJson } from '../src/json.ts'
+import { anything, nested, plain } from './anything.ts'
 
 class Point {
   readonly x = 1
 }
-
-/** Anything that a program might put into a session. */
-const anything = fc.anything({
-  withBigInt: true,
-  withBoxedValues: true,
-  withDate: true,
-  withMap: true,
-  withNullPrototype: true,
-  withSet: true,
-  withSparseArray: true,
-  withTypedArray: true,
-  // No backslashes in keys: docs/decisions/0006.
-  key: fc.oneof(
-    fc.string().filter(text => !text.includes('\\')),
-    fc.constantFrom('__proto__', 'toJSON', 'constructor', 'length', '0'),
-  ),
-})
 
 function refusal(value: unknown): unknown {
   try {
@@ -34,15 +18,8 @@ function refusal(value: unknown): unknown {
   }
 }
 
-/** JSON forgets a null prototype, which nobody misses. */
-function plain(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map(plain)
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]))
-}
-
 describe('assertJson', () => {
-  test('parse(stringify(x)) is x, or x is refused with a typed error', () => {
+  test('Property: parse(serialize(x)) is x, or x is refused with a typed error', () => {
     fc.assert(
       fc.property(anything, value => {
         const error = refusal(value)
@@ -53,7 +30,7 @@ describe('assertJson', () => {
     )
   })
 
-  test('all that JSON can hold is accepted', () => {
+  test('Property: all that JSON can hold is accepted', () => {
     fc.assert(
       fc.property(
         fc.jsonValue().filter(value => !JSON.stringify(value).includes('\\')),
@@ -128,18 +105,12 @@ describe('assertJson', () => {
     expect(String(refusal({ a: ['canary', new Date('2001-02-03')] }))).not.toMatch(/canary|2001/)
   })
 
-  test('Object.prototype is what it was', () => {
+  test('Property: Object.prototype is what it was', () => {
     const before = Reflect.ownKeys(Object.prototype)
     refusal(JSON.parse('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'))
     expect(Reflect.ownKeys(Object.prototype)).toEqual(before)
   })
 })
-
-function nested(levels: number): unknown {
-  let value: unknown = 'core'
-  for (let level = 0; level < levels; level++) value = level % 2 ? [value] : { in: value }
-  return value
-}
 
 function inspectKeys(value: unknown): string {
   return JSON.stringify(value, (key, inner) =>

@@ -276,7 +276,7 @@ describe('updates of one session', () => {
     for (const waiting of both) await expect(waiting).rejects.toMatchObject({ status: 503 })
   })
 
-  test('any mix of two processes that count and add keys loses nothing', async () => {
+  test('Property: any mix of two processes that count and add keys loses nothing', async () => {
     const step = fc.record({
       process: fc.nat(1),
       add: fc.option(fc.constantFrom('a', 'b', 'c')),

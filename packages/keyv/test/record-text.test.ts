@@ -43,6 +43,7 @@ const change: fc.Arbitrary<SessionChange> = fc.record(
   { set: data, remove: fc.array(key, { maxLength: 3 }), expectedValues: data },
   { requiredKeys: [] },
 )
+const keyChange = fc.record({ set: data, remove: fc.array(key, { maxLength: 3 }) })
 
 function applyToText(before: SessionRecord, changes: readonly SessionChange[]) {
   const editor = new RecordEditor(encodeRecord(before, 1), now)
@@ -51,7 +52,7 @@ function applyToText(before: SessionRecord, changes: readonly SessionChange[]) {
 }
 
 describe('the text of a record', () => {
-  it('is valid JSON, one line per key, and holds the record exactly', () => {
+  it('Property: is valid JSON, one line per key, and holds the record exactly', () => {
     fc.assert(
       fc.property(record, before => {
         const text = encodeRecord({ ...before, userId: 'ada' }, 7)
@@ -62,7 +63,7 @@ describe('the text of a record', () => {
     )
   })
 
-  it('is merged by lines to what a merge of the values gives', () => {
+  it('Property: is merged by lines to what a merge of the values gives', () => {
     fc.assert(
       fc.property(record, fc.array(change, { maxLength: 4 }), (before, changes) => {
         let expected = before.data
@@ -93,11 +94,29 @@ describe('the text of a record', () => {
     )
   })
 
-  it('ends with a change whose expiry has passed, and nothing after it applies', () => {
-    const editor = new RecordEditor(encodeRecord({ data: { a: 1 }, createdAt: 0, expiresAt: 2000 }, 1), now)
-    expect(editor.apply(encodeChange({ expiresAt: 0 })).status).toBe('written')
-    expect(editor.apply(encodeChange({ set: { a: 2 } })).status).toBe('gone')
-    expect(editor.result).toBeNull()
+  it('Property: changes of different keys commute', () => {
+    fc.assert(
+      fc.property(record, keyChange, keyChange, (before, mine, theirs) => {
+        const taken = new Set([...Object.keys(mine.set), ...mine.remove])
+        const others = {
+          set: Object.fromEntries(Object.entries(theirs.set).filter(([key]) => !taken.has(key))),
+          remove: theirs.remove.filter(key => !taken.has(key)),
+        }
+        const [one, other] = [applyToText(before, [mine, others]), applyToText(before, [others, mine])]
+        expect(decodeRecord(one.text ?? '')).toEqual(decodeRecord(other.text ?? ''))
+      }),
+    )
+  })
+
+  it('Property: gone is absorbing: nothing applies after a change whose expiry has passed', () => {
+    fc.assert(
+      fc.property(record, fc.array(change), (before, changes) => {
+        const prolonging = changes.map(each => ({ ...each, expiresAt: now * 1000 }))
+        const { results, text } = applyToText(before, [{ expiresAt: now }, ...prolonging])
+        expect(results.map(({ status }) => status)).toEqual(['written', ...changes.map(() => 'gone')])
+        expect(text).toBeUndefined()
+      }),
+    )
   })
 
   it('is reported as corrupt, wherever it was cut, and never read as something else', () => {

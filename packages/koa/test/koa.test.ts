@@ -91,7 +91,7 @@ test('a stream that breaks while the session is stored is an error, as without s
   app.use(session(sessions)).use(ctx => {
     Object.assign(ctx.session, { a: 1 })
     const stream = createReadStream('there is no such file')
-    broken = new Promise(done => stream.once('close', done))
+    broken = new Promise<void>(done => stream.once('close', done))
     ctx.body = stream
   })
   expect((await fetch(await serve(app))).status).toBe(500)

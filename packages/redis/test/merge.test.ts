@@ -38,7 +38,7 @@ describe('the merge in Redis', () => {
     await server.stop()
   })
 
-  it('gives, byte by byte, what the merge in JavaScript gives', async () => {
+  it('Property: gives, byte by byte, what the merge in JavaScript gives', async () => {
     let run = 0
     await fc.assert(
       fc.asyncProperty(data, fc.array(change, { minLength: 1, maxLength: 3 }), async (before, changes) => {

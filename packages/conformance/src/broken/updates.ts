@@ -95,6 +95,22 @@ export function forgetsRemovals(): SessionStore {
   return brokenStore(sound => ({ update: (token, { remove, ...change }) => sound.update(token, change) }))
 }
 
+/** Marks a key as removed and never takes the mark away: once it is set anew, it is not there. */
+export function removesForGood(): SessionStore {
+  return brokenStore(sound => {
+    const removed = new Map<string, readonly string[]>()
+    return {
+      async update(token, change) {
+        const marks = removed.get(token) ?? []
+        const set = Object.entries(change.set ?? {}).filter(([key]) => !marks.includes(key))
+        const outcome = await sound.update(token, { ...change, set: Object.fromEntries(set) })
+        if (outcome.status === 'written') removed.set(token, [...marks, ...(change.remove ?? [])])
+        return outcome
+      },
+    }
+  })
+}
+
 /** Merges inside a key, which destroyed data in connect-redis 6.1. */
 export function mergesDeeply(): SessionStore {
   return brokenStore(sound => ({

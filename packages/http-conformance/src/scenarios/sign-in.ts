@@ -138,6 +138,27 @@ export function signIn(open: OpenSite): void {
       expect(reply.setCookies).toEqual([])
     })
 
+    test.each(['regenerate', 'save'] as const)(
+      'C4: after a regenerate that found the session ended elsewhere, %s() does not bring it back',
+      async method => {
+        const site = await open({
+          '/again': async ({ owner, send }) => {
+            await other.get('/sign-out')
+            await owner.session.regenerate().catch(() => undefined)
+            await owner.session[method]()
+            send('welcome')
+          },
+        })
+        const ada = await site.signedIn()
+        await ada.get('/set?basket=book')
+        const other = ada.copy()
+        site.events.length = 0
+        const reply = await ada.get('/again')
+        expect([reply.status, reply.setCookies]).toEqual([409, []])
+        expect(site.events).not.toContain('create')
+      },
+    )
+
     test('session.id is what the cookie carries, and sign-in changes it', async () => {
       const ids: unknown[] = []
       const site = await open({
