@@ -187,7 +187,7 @@ function credentialsIn({ username, password }: URL): { username?: string; passwo
 }
 
 /** @throws SessionError ERR_SESSION_SETTING */
-export function checkedUrl(url: string, setting = 'the Redis URL'): string {
+function checkedUrl(url: string, setting = 'the Redis URL'): string {
   if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol))
     throw bad(
       setting,
