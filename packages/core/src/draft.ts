@@ -1,5 +1,6 @@
 import type { Data } from './change.ts'
 import { assertStorable } from './content.ts'
+import { reservedKey } from './session.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SessionChange } from './store.ts'
 
@@ -94,6 +95,7 @@ export class Draft {
   }
 
   #has(key: string): boolean {
+    if (ownsKey(key)) return false
     if (this.#touched.has(key)) return this.#touched.get(key) !== undefined
     this.#reads.note(key)
     return this.#base.has(key)
@@ -102,9 +104,11 @@ export class Draft {
   #keys(): string[] {
     this.#reads.noteAll()
     const old = [...this.#base.keys].filter(
-      key => this.#touched.get(key) !== undefined || !this.#touched.has(key),
+      key => !ownsKey(key) && (this.#touched.get(key) !== undefined || !this.#touched.has(key)),
     )
-    const added = [...this.#touched].filter(([key, value]) => value !== undefined && !this.#base.has(key))
+    const added = [...this.#touched].filter(
+      ([key, value]) => value !== undefined && !this.#base.has(key) && !ownsKey(key),
+    )
     return [...old, ...added.map(([key]) => key)]
   }
 
@@ -116,17 +120,17 @@ export class Draft {
       },
       has: (target, key) => (typeof key === 'string' && this.#has(key)) || Reflect.has(target, key),
       set: (_target, key, value) => {
-        this.#touched.set(nameOf(key), value)
+        this.#touched.set(settable(key), value)
         return true
       },
       defineProperty: (_target, key, descriptor) => {
         if (!('value' in descriptor))
           throw new TypeError('A session keeps values: accessors can not be stored.')
-        this.#touched.set(nameOf(key), descriptor.value)
+        this.#touched.set(settable(key), descriptor.value)
         return true
       },
       deleteProperty: (_target, key) => {
-        this.#touched.set(nameOf(key), undefined)
+        if (typeof key === 'string' && !ownsKey(key)) this.#touched.set(key, undefined)
         return true
       },
       setPrototypeOf: () => {
@@ -144,7 +148,15 @@ export class Draft {
   }
 }
 
-function nameOf(key: string | symbol): string {
-  if (typeof key === 'string') return key
+/** The session's own: its messages and the age of its cookie, which stand beside the data of its user. */
+function ownsKey(key: string): boolean {
+  return key === 'flash' || key === 'cookie'
+}
+
+function settable(key: string | symbol): string {
+  if (typeof key === 'string') {
+    if (ownsKey(key)) throw reservedKey(key)
+    return key
+  }
   throw new TypeError('A session can not keep a symbol: use a string as the key.')
 }

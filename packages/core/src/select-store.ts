@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { constants, Script } from 'node:vm'
 import { withDeadline } from './deadline.ts'
-import { SessionError } from './errors.ts'
+import { SessionError, unavailable } from './errors.ts'
 import { openStore as openMemoryStore } from './memory.ts'
 import type { Environment, Logger, SessionOptions, Settings } from './settings.ts'
-import type { SessionStore } from './store.ts'
+import type { SessionStore, StoreHealth } from './store.ts'
 import { isUnavailable } from './store-calls.ts'
 
 /** What a store package's `openStore` gets. */
@@ -128,7 +128,7 @@ async function announce(
   reason: string,
   { logger, settings }: StoreContext,
 ): Promise<SessionStore> {
-  const { location, warnings } = await withDeadline(store.health(), settings.storeTimeout).catch(
+  const { location, warnings } = await healthOf(store, settings.storeTimeout).catch(
     async (error: unknown) => {
       await store.close()
       throw error
@@ -138,6 +138,12 @@ async function announce(
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)
   return store
+}
+
+async function healthOf(store: SessionStore, timeout: number): Promise<StoreHealth> {
+  const health = await withDeadline(store.health(), timeout)
+  if (!health.reachable) throw unavailable(new Error(health.warnings.join('; ')))
+  return health
 }
 
 function testRunner(env: Environment): string | null {

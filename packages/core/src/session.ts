@@ -132,7 +132,7 @@ const guard: ProxyHandler<Data> = {
     return readOnly(value)
   },
   set(data, key, value) {
-    if (key === 'flash') requestOf(data).setFlash(value)
+    if (key === 'flash') requestOf(data).setFlash(messagesIn(value))
     else {
       assertChangeable(data, key)
       data[key] = value
@@ -146,6 +146,7 @@ const guard: ProxyHandler<Data> = {
     return Reflect.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true })
   },
   deleteProperty(data, key) {
+    if (key === 'flash') requestOf(data).setFlash({})
     if (Object.hasOwn(data, key)) assertChangeable(data, key)
     return Reflect.deleteProperty(data, key)
   },
@@ -215,6 +216,12 @@ function assertChangeable(data: object, key: string | symbol): asserts key is st
     throw new TypeError('A session can not keep a symbol: use a string as the key.')
   if (isReserved(key)) throw reservedKey(key)
   requestOf(data).assertOpen()
+}
+
+/** connect-flash assigns a dictionary of messages. */
+function messagesIn(value: unknown): object {
+  if ((typeof value === 'object' || typeof value === 'function') && value !== null) return value
+  throw new TypeError("session.flash keeps messages by key: call session.flash('info', text).")
 }
 
 /** Promise style without a callback, Node style with one. */

@@ -95,6 +95,17 @@ describe('a draft', () => {
     )
   })
 
+  test('does not show the messages and the age of the cookie, and leaves them as they are', () => {
+    const before = Snapshot.of({ a: 1, flash: { info: ['hello'] }, cookie: { maxAge: 5 } })
+    const draft = new Draft(before, {}, new Reads())
+    expect(Object.keys(draft.data)).toEqual(['a'])
+    expect([draft.data.flash, 'cookie' in draft.data]).toEqual([undefined, false])
+    for (const key of [...Object.keys(draft.data), 'flash', 'cookie']) delete draft.data[key]
+    expect(draft.result().data()).toEqual({ flash: { info: ['hello'] }, cookie: { maxAge: 5 } })
+    for (const key of ['flash', 'cookie'])
+      expect(() => Object.assign(draft.data, { [key]: 'x' })).toThrow(TypeError)
+  })
+
   test('refuses what a session can not keep', () => {
     const open = () => new Draft(Snapshot.of({ a: 1 }), {}, new Reads())
     for (const refused of [

@@ -149,6 +149,37 @@ export function values(open: OpenSite): void {
       expect(errors).toEqual([expect.any(TypeError), expect.any(TypeError), expect.any(TypeError)])
     })
 
+    test('flash: other messages may be assigned, all may be deleted, and nothing else takes their place', async () => {
+      const outcomes: unknown[] = []
+      const site = await open({
+        '/assign': ({ owner, send }) => {
+          Object.assign(owner.session, { flash: { info: ['assigned'] } })
+          send('')
+        },
+        '/text': ({ owner, send }) => {
+          try {
+            Object.assign(owner.session, { flash: 'hello' })
+          } catch (error) {
+            outcomes.push(error)
+          }
+          send('')
+        },
+        '/delete': ({ owner, send }) => {
+          Reflect.deleteProperty(owner.session, 'flash')
+          send('')
+        },
+        '/page': ({ owner, send }) => send(JSON.stringify(owner.session.flash('info'))),
+      })
+      const ada = await site.signedIn()
+      await ada.get('/assign')
+      await ada.get('/text')
+      expect(outcomes).toEqual([expect.any(TypeError)])
+      expect((await ada.get('/page')).body).toBe('["assigned"]')
+      await ada.get('/assign')
+      await ada.get('/delete')
+      expect((await ada.get('/page')).body).toBe('[]')
+    })
+
     test('a message crosses a redirect and is shown once', async () => {
       const site = await open({
         '/save': ({ owner, redirect }) => {
