@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * What becomes of what is sent: it arrives, late by some milliseconds, byte by byte; or nowhere, and nobody is told; or
- * instead of it comes what no server says.
+ * the answers are such as no server gives.
  */
 export type Weather = 'fair' | { readonly late: number } | 'trickle' | 'nowhere' | 'garbage'
 
@@ -53,16 +53,16 @@ export class TcpProxy {
     const target = createConnection(this.#target, '127.0.0.1')
     const pair: Pair = [client, target]
     this.#pairs.add(pair)
-    this.#carry(client, target)
-    this.#carry(target, client)
+    this.#carry(client, target, false)
+    this.#carry(target, client, true)
     client.once('close', () => this.#pairs.delete(pair))
   }
 
   /** In order, whatever the weather. */
-  #carry(from: Socket, to: Socket): void {
+  #carry(from: Socket, to: Socket, answers: boolean): void {
     let last = Promise.resolve()
     from.setNoDelay().on('data', chunk => {
-      const { weather } = this
+      const weather = this.weather === 'garbage' && !answers ? 'fair' : this.weather
       const due = performance.now() + (typeof weather === 'object' ? weather.late : 0)
       last = last.then(() => deliver(chunk, to, weather, due))
     })

@@ -138,10 +138,16 @@ export class Link {
   #adopt(redis: KeyvRedis<string>): void {
     this.#current = redis
     const client = clientOf(redis)
-    client.on('error', () => {
-      if (!client.isOpen) this.#renew(redis)
+    const onError = (error: unknown) => {
+      // To node-redis, what can't be understood is no reply: each later one would go to the command before its own.
+      if (isGarbled(error)) this.#renew(redis, false)
+      else if (!client.isOpen) this.#renew(redis)
+    }
+    client.on('error', onError)
+    client.on('node-error', error => {
+      if (isGarbled(error)) this.#renew(redis, false)
+      else this.#renew(redis)
     })
-    client.on('node-error', () => this.#renew(redis))
     if (this.#closed && !this.#servers.close) this.#finish(redis).catch(() => undefined)
   }
 
@@ -162,6 +168,12 @@ function clientOf(redis: KeyvRedis<string>): Client {
 function isLost(error: unknown): boolean {
   const reply = replyCode(error)
   return reply === undefined || reply === 'READONLY'
+}
+
+/** True for what is neither an answer nor an error of the network, both of which have classes of their own. */
+function isGarbled(error: unknown): boolean {
+  if (!(error instanceof Error) || replyCode(error) !== undefined || 'code' in error) return false
+  return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 
 function isTimeout(error: unknown): boolean {

@@ -185,3 +185,29 @@ it('F16: an attempt to connect that leads nowhere does not hold the next one up'
   expect(await waiting).not.toBeNull()
   expect(performance.now() - healed).toBeLessThan(2000)
 })
+
+it('I4 F17: after an answer that was garbled nobody gets the answer to the question of somebody else', async () => {
+  const server = await redis()
+  const proxy = await proxyTo(server.port)
+  const store = open(proxy.url)
+  const names = ['ada', 'bob', 'cyd']
+  const tokens = await Promise.all(
+    names.map(async name => (await store.create({ ...record(), userId: name })).token),
+  )
+  const loads = tokens.map(token => store.load(token))
+  await Promise.all(loads)
+  proxy.weather = 'garbage'
+  const garbled = store.load(tokens[0] ?? '').catch(() => undefined)
+  await sleep(50)
+  proxy.weather = 'fair'
+  const seen = new Set<string>()
+  for (let round = 0; round < 20; round++) {
+    for (const [at, token] of tokens.entries()) {
+      const loaded = await store.load(token).catch(() => undefined)
+      if (loaded?.record.userId !== undefined) seen.add(`${names[at]} got ${loaded.record.userId}`)
+    }
+    await sleep(20)
+  }
+  await garbled
+  expect([...seen].sort()).toEqual(['ada got ada', 'bob got bob', 'cyd got cyd'])
+})
