@@ -17,6 +17,7 @@ import { timeouts } from './scenarios/timeouts.ts'
 import { values } from './scenarios/values.ts'
 import { withoutStore } from './scenarios/without-store.ts'
 import { carriers } from './security/carriers.ts'
+import { endings } from './security/endings.ts'
 import { inspection } from './security/inspection.ts'
 import { production } from './security/production.ts'
 import { vary } from './security/vary.ts'
@@ -25,7 +26,7 @@ import { siteOpener } from './site.ts'
 const scenarios = [
   ...[signIn, calls, firstByte, headers, errors, aborts, parallel, committed],
   ...[cost, timeouts, outage, withoutStore, cookies, values, privacy],
-  ...[carriers, production, vary, inspection],
+  ...[carriers, endings, production, vary, inspection],
 ]
 
 /**
