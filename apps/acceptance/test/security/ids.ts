@@ -1,5 +1,7 @@
 import { newId } from '@sojourn/core/store-kit'
+import type { Site } from '@sojourn/http-conformance'
 import { describe, expect, test } from 'vitest'
+import type { OutsideMedium } from './kinds.ts'
 import { otherSecret, type Place, seenAs, signed, tokenOf } from './place.ts'
 import { expectRandom } from './randomness.ts'
 import { sendBytes } from './wire.ts'
@@ -55,26 +57,37 @@ export function ids({ kind, open }: Place): void {
       })
     }
 
-    test('R16: hostile ids are harmless, even correctly signed and with something stored under their key', async () => {
+    const paths = ['/read', '/still', '/sign-out', '/count', '/sign-in']
+
+    async function visit(site: Site<OutsideMedium>, token: string): Promise<void> {
+      const cookie = `Cookie: sid=${signed(site, token)}`
+      for (const path of paths) {
+        const reply = await sendBytes(
+          site.port,
+          `GET ${path} HTTP/1.1\r\nHost: site\r\nConnection: close\r\n${cookie}\r\n\r\n`,
+        )
+        expect(reply, path).toMatch(/^HTTP\/1.1 (200|302|400) /)
+        if (path === '/read') expect(reply, token.slice(0, 99)).toMatch(/\{\}$|^HTTP\/1.1 400 /)
+      }
+    }
+
+    test('R16: hostile ids are harmless, even correctly signed: no foreign path, no foreign key', async () => {
+      const site = await open()
+      for (const token of hostile) await visit(site, token)
+      for (const name of await site.stored()) expect(name).toMatch(/^session:[\w-]{43}$/)
+    })
+
+    if (!kind.revokes) return
+    test('R16: what lies under the key of a hostile id is not read, changed or removed', async () => {
       const site = await open()
       const ada = await site.signedIn()
       const text = await site.texts?.read(`session:${tokenOf(ada.cookie)}`)
-      for (const token of hostile) {
-        // No program can be given a NUL in its command line, redis-cli neither.
-        if (text !== undefined && !token.includes('\0')) await site.texts?.write(`session:${token}`, text)
-        const before = await site.stored()
-        for (const path of ['/read', '/still', '/sign-out', '/count', '/sign-in']) {
-          const request = `GET ${path} HTTP/1.1\r\nHost: site\r\nConnection: close\r\nCookie: sid=${signed(site, token)}\r\n\r\n`
-          const reply = await sendBytes(site.port, request)
-          expect(reply, path).toMatch(/^HTTP\/1.1 (200|302|400) /)
-          if (path === '/read') expect(reply, token.slice(0, 99)).toMatch(/\{\}$|^HTTP\/1.1 400 /)
-        }
-        const now = await site.stored()
-        expect(now).toEqual(expect.arrayContaining([...before]))
-        for (const name of now.filter(name => !before.includes(name)))
-          expect(name).toMatch(/^session:[\w-]{43}$/)
+      // No program can be given a NUL in its command line, redis-cli neither; HTTP can't carry one.
+      for (const token of hostile.filter(token => !token.includes('\0'))) {
+        await site.texts?.write(`session:${token}`, String(text))
+        await visit(site, token)
+        expect(await site.texts?.read(`session:${token}`)).toBe(text)
       }
-      expect(await seenAs(site, ada.cookie)).toEqual({ userId: 'ada' })
     })
   })
 }
