@@ -1,4 +1,4 @@
-import { deferred } from '@sojourn/http-conformance'
+import { signInMeanwhile } from '@sojourn/http-conformance'
 import { describe, expect, test } from 'vitest'
 import { type Place, seenAs } from './place.ts'
 
@@ -6,24 +6,8 @@ import { type Place, seenAs } from './place.ts'
 export function copies({ open }: Place): void {
   describe('copies of a cookie that is the session', () => {
     test('R3: a new cookie at sign-in; a copy of the old one shows what it held until its expiry, and never the user', async () => {
-      const arrived = deferred()
-      const go = deferred()
-      const site = await open({
-        '/slow': async ({ owner, send }) => {
-          owner.session.late = 'yes'
-          arrived.resolve()
-          await go.promise
-          send('slow')
-        },
-      })
-      const ada = site.visitor()
-      await ada.get('/set?basket=book')
-      const before = ada.copy()
-      const slow = before.get('/slow')
-      await arrived.promise
-      await ada.get('/sign-in')
-      go.resolve()
-      expect((await slow).status).toBe(200)
+      const { ada, before, reply } = await signInMeanwhile(open)
+      expect(reply.status).toBe(200)
       expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
       expect((await before.get('/read')).json()).toEqual({ basket: 'book', late: 'yes' })
     })

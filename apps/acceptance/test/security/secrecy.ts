@@ -1,9 +1,7 @@
 import { inspect } from 'node:util'
-import { type Reply, secret } from '@sojourn/http-conformance'
+import { canary, collected, type Reply, secret, troubles } from '@sojourn/http-conformance'
 import { describe, expect, test } from 'vitest'
 import { type Place, tokenOf } from './place.ts'
-
-const canary = 'CANARY-of-ada'
 
 /** What nobody gets to see but the browser. */
 export function secrecy({ kind, open }: Place): void {
@@ -59,33 +57,7 @@ export function secrecy({ kind, open }: Place): void {
 
     test('R19: no error, stack or log line has the id, the secret or content', async () => {
       const errors: unknown[] = []
-      const site = await open(
-        {
-          '/keep': ({ owner, send }) => {
-            owner.session.canary = canary
-            send('')
-          },
-          '/unfit': ({ owner, send }) => {
-            owner.session.value = { [canary]: canary, when: new Date() }
-            send('')
-          },
-          '/late': ({ owner, raw }) => {
-            raw().res.end('late')
-            owner.session.canary = `${canary}!`
-          },
-          '/reserved': ({ owner }) => Object.assign(owner.session, { id: canary }),
-          '/update': ({ owner }) =>
-            owner.session.update(data => Object.assign(data, { when: canary, bad: 1n })),
-        },
-        {
-          errors: {
-            answer(error) {
-              errors.push(error)
-              return { status: 500, body: String(error) }
-            },
-          },
-        },
-      )
+      const site = await open(troubles, { errors: collected(errors) })
       const ada = await site.signedIn()
       await ada.get('/keep')
       for (const path of ['/unfit', '/late', '/reserved', '/update']) await ada.get(path)

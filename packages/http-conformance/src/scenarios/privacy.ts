@@ -1,49 +1,20 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { canary, collected, troubles } from '../security/troubles.ts'
 import { type OpenSite, secret } from '../site.ts'
-
-const canary = 'canary-in-the-session'
 
 export function privacy(open: OpenSite): void {
   describe('privacy', () => {
     test('R19 R11: no error, no reply and no line of the log shows them, whatever fails', async () => {
       const errors: unknown[] = []
-      const site = await open(
-        {
-          '/keep': ({ owner, send }) => {
-            owner.session.canary = canary
-            send('kept')
-          },
-          '/unfit': ({ owner, send }) => {
-            owner.session.value = { canary, when: new Date() }
-            send('')
-          },
-          '/late': ({ owner, raw }) => {
-            raw().res.end('late')
-            owner.session.canary = `${canary}!`
-          },
-          '/reserved': ({ owner }) => Object.assign(owner.session, { id: canary }),
-          '/stream': ({ owner, raw }) => {
-            owner.session.more = canary
-            raw().res.write('stream')
-            raw().res.end()
-          },
-        },
-        {
-          errors: {
-            answer(error) {
-              errors.push(error)
-              return { status: 500, body: String(error) }
-            },
-          },
-        },
-      )
+      const site = await open(troubles, { errors: collected(errors) })
       const ada = await site.signedIn()
       await ada.get('/keep')
       const paths = [
         '/unfit',
         '/late',
         '/reserved',
+        '/update',
         '/stream',
         '/set?a=1',
         '/sign-in',

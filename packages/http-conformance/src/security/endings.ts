@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Reply, Visitor } from '../client.ts'
 import { deferred } from '../deferred.ts'
 import type { Medium } from '../medium.ts'
 import type { OpenSite } from '../site.ts'
@@ -19,24 +20,7 @@ export function endings<M extends Medium>(open: OpenSite<M>): void {
     })
 
     test('R3 C5: a request with the old cookie that is in flight during the sign-in can not revive it', async () => {
-      const arrived = deferred()
-      const go = deferred()
-      const site = await open({
-        '/slow': async ({ owner, send }) => {
-          owner.session.late = 'yes'
-          arrived.resolve()
-          await go.promise
-          send('slow')
-        },
-      })
-      const ada = site.visitor()
-      await ada.get('/set?basket=book')
-      const before = ada.copy()
-      const slow = before.get('/slow')
-      await arrived.promise
-      await ada.get('/sign-in')
-      go.resolve()
-      const reply = await slow
+      const { ada, before, reply } = await signInMeanwhile(open)
       expect(reply.status).toBe(409)
       expect(reply.setCookies).toEqual([])
       expect((await before.get('/read')).json()).toEqual({})
@@ -57,4 +41,28 @@ export function endings<M extends Medium>(open: OpenSite<M>): void {
       expect((await replay.get('/read')).json()).toEqual({})
     })
   })
+}
+
+/** Ada signs in while a request with her cookie of before is in flight, which changes the session. */
+export async function signInMeanwhile<M extends Medium>(
+  open: OpenSite<M>,
+): Promise<{ ada: Visitor; before: Visitor; reply: Reply }> {
+  const arrived = deferred()
+  const go = deferred()
+  const site = await open({
+    '/slow': async ({ owner, send }) => {
+      owner.session.late = 'yes'
+      arrived.resolve()
+      await go.promise
+      send('slow')
+    },
+  })
+  const ada = site.visitor()
+  await ada.get('/set?basket=book')
+  const before = ada.copy()
+  const slow = before.get('/slow')
+  await arrived.promise
+  await ada.get('/sign-in')
+  go.resolve()
+  return { ada, before, reply: await slow }
 }

@@ -2,8 +2,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Medium } from '../medium.ts'
 import { type OpenSite, secret } from '../site.ts'
-
-const canary = 'canary-in-the-session'
+import { canary } from './troubles.ts'
 
 /** What a session shows to whoever logs it. */
 export function inspection<M extends Medium>(open: OpenSite<M>): void {
