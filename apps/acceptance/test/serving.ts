@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
 
 const command = join(dirname(fileURLToPath(import.meta.resolve('@sojourn/cli'))), 'sojourn.ts')
-const secret = 'a secret of the tests that has 32 bytes and more'
+export const secret = 'a secret of the tests that has 32 bytes and more'
 
 export interface Reply {
   readonly status: number

@@ -27,8 +27,8 @@ export function cookieSettings(options: CookieOptions, production: boolean): Coo
   const name = options.name ?? (secure ? '__Host-sid' : 'sid')
   const path = options.path ?? '/'
   const sameSite = capitalize(options.sameSite ?? 'Lax')
-  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name))
-    throw bad('cookie.name', 'letters, digits, - and _ will do')
+  if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,255}$/.test(name))
+    throw bad('cookie.name', 'letters, digits, - and _ will do, at most 255')
   if (!/^\/[\x20-\x3a\x3c-\x7e]*$/.test(path)) throw bad('cookie.path', 'it starts with / and has no ; in it')
   if (options.domain !== undefined && !/^\.?[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(options.domain)) {
     throw bad('cookie.domain', 'a host name such as example.com')

@@ -81,6 +81,8 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
   if (!Number.isInteger(threshold) || threshold < 0) {
     throw badSetting('threshold', 'a whole number of sessions, or 0 for no limit')
   }
+  const keyPrefix = options.keyPrefix ?? 'session:'
+  if (Buffer.byteLength(keyPrefix) > 255) throw badSetting('keyPrefix', 'at most 255 bytes')
   const conflict = options.conflict ?? 'last-wins'
   if (conflict !== 'last-wins' && conflict !== 'reject')
     throw badSetting('conflict', "'last-wins' or 'reject'")
@@ -94,7 +96,7 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
     absoluteTimeout: duration('absoluteTimeout', options.absoluteTimeout, 30 * day),
     touchInterval: duration('touchInterval', options.touchInterval, minute, 0),
     storeTimeout: duration('storeTimeout', options.storeTimeout, 2000),
-    keyPrefix: options.keyPrefix ?? 'session:',
+    keyPrefix,
     cookie: cookieSettings(options.cookie ?? {}, production),
     conflict,
     onStoreFailure,

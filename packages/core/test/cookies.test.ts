@@ -196,6 +196,7 @@ describe('cookieSettings', () => {
     [{ name: 'a=b' }, 'name'],
     [{ name: 'a b' }, 'name'],
     [{ name: '' }, 'name'],
+    [{ name: 'n'.repeat(256) }, 'name'],
     [{ name: 'sid', path: 'app' }, 'path'],
     [{ name: 'sid', path: '/a; Domain=evil.example' }, 'path'],
     [{ name: 'sid', domain: 'example.com; Secure' }, 'domain'],

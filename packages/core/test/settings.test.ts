@@ -56,6 +56,7 @@ describe('resolveSettings', () => {
     [{ storeTimeout: 2 ** 31 }, 'storeTimeout'],
     [{ threshold: 1.5 }, 'threshold'],
     [{ threshold: -1 }, 'threshold'],
+    [{ keyPrefix: 'p'.repeat(256) }, 'keyPrefix'],
     [{ conflict: 'ignore' as 'reject' }, 'conflict'],
     [{ cookie: { sameSite: 'None' } }, 'cookie.sameSite'],
   ])('%j is refused, naming %s', (options, name) => {

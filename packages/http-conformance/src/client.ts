@@ -12,6 +12,7 @@ export interface Reply {
 export interface Asking {
   readonly method?: string
   readonly headers?: OutgoingHttpHeaders
+  readonly body?: string
   /** Is called when the first byte of the reply is there. */
   readonly firstByte?: () => void
   /** Is given the request, to abort it. */
@@ -20,7 +21,7 @@ export interface Asking {
 
 /** One request on a connection of its own. Rejects if the connection breaks before the reply is complete. */
 export function ask(port: number, path: string, asking: Asking = {}): Promise<Reply> {
-  const { method = 'GET', headers = {}, firstByte, started } = asking
+  const { method = 'GET', headers = {}, body, firstByte, started } = asking
   return new Promise((resolve, reject) => {
     const req = request({ host: '127.0.0.1', port, path, method, headers, agent: false })
     if (firstByte) req.once('socket', socket => socket.once('data', firstByte))
@@ -30,19 +31,19 @@ export function ask(port: number, path: string, asking: Asking = {}): Promise<Re
       res.on('data', chunk => chunks.push(chunk))
       res.on('error', reject)
       res.on('end', () => {
-        const body = Buffer.concat(chunks).toString()
+        const text = Buffer.concat(chunks).toString()
         resolve({
           status: res.statusCode ?? 0,
           statusMessage: res.statusMessage ?? '',
           headers: res.headers,
           setCookies: res.headers['set-cookie'] ?? [],
-          body,
-          json: () => JSON.parse(body),
+          body: text,
+          json: () => JSON.parse(text),
         })
       })
     })
     started?.(req)
-    req.end()
+    req.end(body)
   })
 }
 

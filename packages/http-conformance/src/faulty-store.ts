@@ -15,6 +15,7 @@ export class FaultyStore implements SessionStore, Eviction {
   readonly held: string[] = []
   /** The calls in the order in which they came. */
   readonly calls: Call[] = []
+  readonly #created: string[] = []
   readonly #acknowledged: (call: Call) => void
 
   /** @param acknowledged is told of every call that was answered */
@@ -24,7 +25,11 @@ export class FaultyStore implements SessionStore, Eviction {
 
   load = (token: string): ReturnType<SessionStore['load']> => this.#run('load', () => this.#real.load(token))
   create = (record: SessionRecord): ReturnType<SessionStore['create']> =>
-    this.#run('create', () => this.#real.create(record))
+    this.#run('create', async () => {
+      const written = await this.#real.create(record)
+      this.#created.push(written.token)
+      return written
+    })
   update = (token: string, change: SessionChange): ReturnType<SessionStore['update']> =>
     this.#run('update', () => this.#real.update(token, change))
   destroy = (token: string): Promise<void> => this.#run('destroy', () => this.#real.destroy(token))
@@ -37,6 +42,12 @@ export class FaultyStore implements SessionStore, Eviction {
 
   release(token: string): void {
     this.held.splice(this.held.indexOf(token), 1)
+  }
+
+  /** The tokens of the sessions that are there. */
+  async stored(): Promise<string[]> {
+    const found = await Promise.all(this.#created.map(token => this.#real.load(token)))
+    return this.#created.filter((_, at) => found[at] !== null)
   }
 
   /** How often these were called. */

@@ -2,30 +2,29 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { openSessions, type SessionOptions, type Sessions } from '@sojourn/core'
 import type { MountOptions } from '@sojourn/core/http'
-import { expect, onTestFinished } from 'vitest'
+import { onTestFinished } from 'vitest'
 import type { Adapter, Exchange, Routes, SiteErrors } from './adapter.ts'
 import { type Asking, ask, type Reply, Visitor } from './client.ts'
-import { FaultyStore } from './faulty-store.ts'
+import type { FaultyMedium, Medium } from './medium.ts'
 
-export interface SiteOptions extends SessionOptions {
+export interface SiteOptions<M extends Medium = FaultyMedium> extends SessionOptions {
   readonly mounted?: number
   readonly mount?: MountOptions
   readonly errors?: SiteErrors
   /** What comes before the application, and lets it wait. */
   readonly before?: (res: ServerResponse) => Promise<void>
-  /** Instead of a store of its own. */
-  readonly sharedStore?: FaultyStore
+  /** Another site's, or itself, instead of a new one. */
+  readonly medium?: M
+  /** For tests that run side by side: their own `onTestFinished`. */
+  readonly whenDone?: (work: () => Promise<void>) => void
 }
 
 /** A server with sessions on a free port, until the test is over. */
-export interface Site {
+export interface Server {
   readonly port: number
   readonly sessions: Sessions
-  readonly store: FaultyStore
   /** What the logger was told. */
   readonly log: readonly string[]
-  /** Acknowledged store calls, and what else the test adds, in the order in which it happened. */
-  readonly events: string[]
   /** How many connections are open. */
   connections(): Promise<number>
   /** Somebody without a cookie. */
@@ -35,10 +34,19 @@ export interface Site {
   ask(path: string, asking?: Asking): Promise<Reply>
 }
 
+/** A server, and where it keeps its sessions. */
+export type Site<M extends Medium = FaultyMedium> = Server & M
+
 /** Opens a site with these routes beside the usual ones. */
-export type OpenSite = (routes?: Routes, options?: SiteOptions) => Promise<Site>
+export type OpenSite<M extends Medium = FaultyMedium> = (
+  routes?: Routes,
+  options?: SiteOptions<M>,
+) => Promise<Site<M>>
 
 export const secret = 'a secret of the tests, long enough for production'
+
+/** Bytes, so that what is too long for a session still comes to it. */
+const maxHeaderSize = 64 * 1024
 
 /** What many scenarios need. */
 const usualRoutes: Routes = {
@@ -65,29 +73,31 @@ export function countOne(data: Record<string, unknown>): number {
   return count
 }
 
-export function siteOpener(adapter: Adapter): OpenSite {
-  return async (routes = {}, { mounted = 1, mount = {}, errors, before, sharedStore, ...options } = {}) => {
-    const events: string[] = []
+/** @param newMedium where the next site keeps its sessions */
+export function siteOpener<M extends Medium>(adapter: Adapter, newMedium: () => M | Promise<M>): OpenSite<M> {
+  return async (routes = {}, { medium: given, whenDone = onTestFinished, ...options } = {}) => {
+    const { mounted = 1, mount = {}, errors, before, ...settings } = options
+    const medium = given ?? (await newMedium())
     const log: string[] = []
     const note = (message: string) => log.push(message)
-    const store = sharedStore ?? new FaultyStore(call => events.push(call))
     const logger = { info: note, warn: note, error: note }
-    const sessions = await openSessions({ store, secret, logger, env: {}, ...options })
+    const env = { ...medium.keep.env, ...settings.env }
+    const sessions = await openSessions({ secret, logger, ...medium.keep, ...settings, env })
     const answer = adapter.serve(
       sessions,
       { ...usualRoutes, ...routes },
       { mounted, mount, ...(errors && { errors }) },
     )
-    const server = createServer(async (req, res) => {
+    const server = createServer({ maxHeaderSize }, async (req, res) => {
       if (before && req.url !== '/sign-in') await before(res)
       answer(req, res)
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    onTestFinished(async () => {
-      expect(store.held, 'sessions that are still held').toEqual([])
+    whenDone(async () => {
       server.closeAllConnections()
       server.close()
+      medium.end?.()
       await sessions.close()
     })
     const port = portOf(server.address())
@@ -95,16 +105,14 @@ export function siteOpener(adapter: Adapter): OpenSite {
     const signedIn = async () => {
       const ada = visitor()
       await ada.get('/sign-in')
-      store.calls.length = 0
-      events.length = 0
+      medium.begin?.()
       return ada
     }
     return {
+      ...medium,
       port,
       sessions,
-      store,
       log,
-      events,
       connections: () =>
         new Promise((resolve, reject) =>
           server.getConnections((error, count) => (error ? reject(error) : resolve(count))),

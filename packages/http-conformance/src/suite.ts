@@ -1,5 +1,6 @@
 import { describe } from 'vitest'
 import type { Adapter } from './adapter.ts'
+import { faultyMedium } from './medium.ts'
 import { aborts } from './scenarios/aborts.ts'
 import { calls } from './scenarios/calls.ts'
 import { committed } from './scenarios/committed.ts'
@@ -15,11 +16,17 @@ import { signIn } from './scenarios/sign-in.ts'
 import { timeouts } from './scenarios/timeouts.ts'
 import { values } from './scenarios/values.ts'
 import { withoutStore } from './scenarios/without-store.ts'
+import { carriers } from './security/carriers.ts'
+import { endings } from './security/endings.ts'
+import { inspection } from './security/inspection.ts'
+import { production } from './security/production.ts'
+import { vary } from './security/vary.ts'
 import { siteOpener } from './site.ts'
 
 const scenarios = [
   ...[signIn, calls, firstByte, headers, errors, aborts, parallel, committed],
   ...[cost, timeouts, outage, withoutStore, cookies, values, privacy],
+  ...[carriers, endings, production, vary, inspection],
 ]
 
 /**
@@ -29,7 +36,7 @@ const scenarios = [
  */
 export function httpConformance(adapter: Adapter): void {
   describe(`${adapter.name} over HTTP`, () => {
-    const open = siteOpener(adapter)
+    const open = siteOpener(adapter, faultyMedium)
     for (const scenario of scenarios) scenario(open)
   })
 }

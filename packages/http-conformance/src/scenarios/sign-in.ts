@@ -1,58 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { deferred } from '../deferred.ts'
 import type { OpenSite } from '../site.ts'
 
 export function signIn(open: OpenSite): void {
   describe('sign-in and sign-out', () => {
-    test('C5 R3: sign-in gives a new id, the old cookie is dead at once, the data stay', async () => {
-      const site = await open()
-      const ada = site.visitor()
-      await ada.get('/set?basket=book')
-      const before = ada.copy()
-      await ada.get('/sign-in')
-      expect(ada.cookie).not.toBe(before.cookie)
-      expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
-      expect((await before.get('/read')).json()).toEqual({})
-    })
-
-    test('C5 R3: a request with the old cookie that is in flight during the sign-in can not revive it', async () => {
-      const arrived = deferred()
-      const go = deferred()
-      const site = await open({
-        '/slow': async ({ owner, send }) => {
-          owner.session.late = 'yes'
-          arrived.resolve()
-          await go.promise
-          send('slow')
-        },
-      })
-      const ada = site.visitor()
-      await ada.get('/set?basket=book')
-      const before = ada.copy()
-      const slow = before.get('/slow')
-      await arrived.promise
-      await ada.get('/sign-in')
-      go.resolve()
-      const reply = await slow
-      expect(reply.status).toBe(409)
-      expect(reply.setCookies).toEqual([])
-      expect((await before.get('/read')).json()).toEqual({})
-      expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
-    })
-
-    test('C4 R6: sign-out clears the cookie, and a replay of it is anonymous', async () => {
-      const site = await open()
-      const ada = await site.signedIn()
-      const replay = ada.copy()
-      const reply = await ada.get('/sign-out')
-      expect(reply.status).toBe(302)
-      expect(reply.setCookies).toEqual([
-        expect.stringMatching(/^sid=; .*Max-Age=0; Expires=Thu, 01 Jan 1970/),
-      ])
-      expect(ada.cookies.size).toBe(0)
-      expect((await replay.get('/read')).json()).toEqual({})
-    })
-
     test.each([
       ['/sign-out', {}],
       ['/sign-in', { userId: 'ada' }],

@@ -83,7 +83,7 @@ export function timeouts(open: OpenSite): void {
     test('a shorter absoluteTimeout ends older sessions at once', async () => {
       const site = await open()
       const ada = await site.signedIn()
-      const stricter = await open({}, { sharedStore: site.store, absoluteTimeout: 1000 })
+      const stricter = await open({}, { medium: site, absoluteTimeout: 1000 })
       const headers = { cookie: `sid=${ada.cookie}` }
       expect((await stricter.ask('/read', { headers })).json()).toEqual({ userId: 'ada' })
       at(1)

@@ -1,0 +1,87 @@
+import type { Session, Sessions } from '@sojourn/core'
+import type { MountOptions } from '@sojourn/core/http'
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express'
+import Koa, { type Context, type Middleware } from 'koa'
+import type { Adapter, Exchange } from './adapter.ts'
+
+/** Applications on Express, with the middleware of `@sojourn/express`. */
+export function onExpress(session: (sessions: Sessions, mount: MountOptions) => RequestHandler): Adapter {
+  return {
+    name: 'Express',
+    serve(sessions, routes, { mounted, mount, errors }) {
+      const app = express()
+      for (let times = 0; times < mounted; times++) app.use(session(sessions, mount))
+      for (const [path, handler] of Object.entries(routes)) {
+        app.all(path, (req, res) => handler(expressExchange(req, res)))
+      }
+      if (errors) {
+        app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
+          const { status, body } = errors.answer(error)
+          if (!res.headersSent) res.status(status).send(body)
+        })
+      }
+      return app
+    },
+  }
+}
+
+/** Applications on Koa, with the middleware of `@sojourn/koa`. */
+export function onKoa(session: (sessions: Sessions, mount: MountOptions) => Middleware): Adapter {
+  return {
+    name: 'Koa',
+    serve(sessions, routes, { mounted, mount, errors }) {
+      const app = new Koa()
+      app.silent = true
+      if (errors) {
+        app.use(async (ctx, next) => {
+          try {
+            await next()
+          } catch (error) {
+            const { status, body } = errors.answer(error)
+            if (ctx.respond !== false) Object.assign(ctx, { status, body })
+          }
+        })
+      }
+      for (let times = 0; times < mounted; times++) app.use(session(sessions, mount))
+      app.use(ctx => routes[ctx.path]?.(koaExchange(ctx)))
+      return app.callback()
+    },
+  }
+}
+
+function expressExchange(req: Request, res: Response): Exchange {
+  return {
+    owner: ownerOf(req),
+    url: req.url,
+    header: (name, value) => res.setHeader(name, value),
+    send: (body, status = 200) => res.status(status).send(body),
+    redirect: to => res.redirect(to),
+    raw: () => ({ req, res }),
+  }
+}
+
+function koaExchange(ctx: Context): Exchange {
+  return {
+    owner: ownerOf(ctx),
+    url: ctx.url,
+    header: (name, value) => ctx.set(name, value),
+    send: (body, status = 200) => Object.assign(ctx, { status, body }),
+    redirect: to => ctx.redirect(to),
+    raw: () => {
+      // Koa's own way to say that it shall not answer; it has set the status to 404 by now.
+      ctx.respond = false
+      ctx.res.statusCode = 200
+      return ctx
+    },
+  }
+}
+
+/** The adapters' own declarations, which this package can't see, say that it has one. */
+function ownerOf(owner: object): Exchange['owner'] {
+  if (hasSession(owner)) return owner
+  throw new TypeError('the middleware gave no session')
+}
+
+function hasSession(owner: object): owner is { readonly session: Session } {
+  return 'session' in owner
+}
