@@ -30,7 +30,7 @@ export function settleWithin<T>(
   })
 }
 
-function tooSlow(): SessionError {
+export function tooSlow(): SessionError {
   return new SessionError(
     'ERR_SESSION_STORE_UNAVAILABLE',
     'The session store did not answer within storeTimeout. Check that it is up and not overloaded.',

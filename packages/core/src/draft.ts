@@ -153,6 +153,12 @@ function ownsKey(key: string): boolean {
   return key === 'flash' || key === 'cookie'
 }
 
+/** The data as their user knows them. */
+export function withoutOwn(data: Data): Data {
+  for (const key of Object.keys(data)) if (ownsKey(key)) delete data[key]
+  return data
+}
+
 function settable(key: string | symbol): string {
   if (typeof key === 'string') {
     if (ownsKey(key)) throw reservedKey(key)

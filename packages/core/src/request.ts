@@ -2,6 +2,7 @@ import { CallsInTurn, saving } from './calls-in-turn.ts'
 import type { Data } from './change.ts'
 import { Content } from './content.ts'
 import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
+import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
@@ -342,7 +343,13 @@ export class SessionRequest {
       return value
     }
     const { token, expiresAt, version } = this.#stored
-    const result = await updates.run(token, { seen: { state: this.#seen, version }, own, change, deadline })
+    const patience = this.#patience
+    if (patience.left < 1) throw tooSlow()
+    const result = await updates
+      .run(token, { seen: { state: this.#seen, version }, own, change, deadline })
+      .finally(() => {
+        patience.left = Math.max(0, deadline - currentTime())
+      })
     this.#content.rebase(before, result.state)
     this.#acknowledge(token, result.version, expiresAt, result.state)
     return result.value

@@ -128,16 +128,20 @@ async function announce(
   reason: string,
   { logger, settings }: StoreContext,
 ): Promise<SessionStore> {
-  const { location, warnings } = await healthOf(store, settings.storeTimeout).catch(
-    async (error: unknown) => {
-      await store.close()
-      throw error
-    },
-  )
+  const { location, warnings } = await healthOf(store, settings.storeTimeout).catch((error: unknown) => {
+    leave(store)
+    throw error
+  })
   const where = location === undefined ? '' : ` ${location}, verified`
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)
   return store
+}
+
+/** Closes it for what it may hold, whatever becomes of that. */
+function leave(store: SessionStore): void {
+  const closing = (async () => store.close())()
+  closing.catch(() => undefined)
 }
 
 async function healthOf(store: SessionStore, timeout: number): Promise<StoreHealth> {

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import { withDeadline } from './deadline.ts'
+import { tooSlow, withDeadline } from './deadline.ts'
 import { isSessionError, type SessionError } from './errors.ts'
 import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
 
@@ -111,6 +111,8 @@ export class StoreCalls {
     const begun = performance.now()
     const { left } = patience
     try {
+      // Nobody waits for it any more, so it is not begun.
+      if (left < 1) throw tooSlow()
       const value = await withDeadline(settled(ask), left)
       const now = performance.now()
       if (this.#failing.delete(operation) && this.#failing.size === 0)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Data, guardsHold } from './change.ts'
 import { settleWithin } from './deadline.ts'
-import { Draft, Reads } from './draft.ts'
+import { Draft, Reads, withoutOwn } from './draft.ts'
 import { SessionError } from './errors.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Loaded, SessionChange, SessionStore } from './store.ts'
@@ -173,7 +173,7 @@ export async function runUpdate(
   // All that it got is looked at by whoever gets that.
   if (value === draft.data) reads.noteAll()
   const state = draft.result()
-  return { state, value: value === draft.data ? state.data() : value }
+  return { state, value: value === draft.data ? withoutOwn(state.data()) : value }
 }
 
 function settleAll(steps: Step[], { state, version }: Known): void {

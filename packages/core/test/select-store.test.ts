@@ -7,6 +7,7 @@ import { openSessions } from '../src/index.ts'
 import { memoryStore } from '../src/memory.ts'
 import { chooseStore } from '../src/select-store.ts'
 import type { Environment } from '../src/settings.ts'
+import type { SessionStore } from '../src/store.ts'
 
 const { argv } = process
 afterEach(() => {
@@ -124,6 +125,27 @@ describe('openSessions', () => {
     expect(log.join()).toContain('threshold has no effect')
     expect(log.join()).toContain('keyPrefix has no effect')
   })
+
+  test.each<[string, () => Promise<void>]>([
+    ['hangs as well', () => new Promise(() => undefined)],
+    ['rejects', () => Promise.reject(new Error('it was never open'))],
+  ])(
+    'a store whose health hangs fails the start in time, with that, also if its close %s',
+    async (_, close) => {
+      const store = Object.assign(memoryStore(), { health: () => new Promise(() => undefined), close })
+      const opening = openSessions({
+        store: store as SessionStore,
+        secret,
+        env: {},
+        logger: logTo([]),
+        storeTimeout: 50,
+      })
+      await expect(opening).rejects.toMatchObject({
+        code: 'ERR_SESSION_STORE_UNAVAILABLE',
+        reason: 'timeout',
+      })
+    },
+  )
 
   test('an unknown fallback is refused', async () => {
     const env = { SESSION_STORE: 'memory', SESSION_FALLBACK: 'cookie' }

@@ -141,6 +141,7 @@ describe('updates of one session', () => {
         )
       ).value,
     ).toEqual({ other: 'new' })
+    await store.update(token, { set: { flash: { info: ['hello'] }, cookie: { maxAge: 5 } } })
     const setAndReturn = (data: Data) => Object.assign(data, { n: 1 })
     expect((await updates.run(token, job(setAndReturn, { seen }))).value).toEqual({ other: 'new', n: 1 })
   })

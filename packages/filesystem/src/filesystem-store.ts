@@ -12,7 +12,7 @@ import type {
   StoreHealth,
   Written,
 } from '@sojourn/core'
-import { projectFolder } from '@sojourn/core/store-kit'
+import { projectFolder, unavailable } from '@sojourn/core/store-kit'
 import { KeyvStore } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
@@ -66,6 +66,7 @@ class FilesystemStore extends KeyvStore implements Eviction {
   readonly #cleanupOptions: CleanupOptions
   /** Undefined until the folder is open; before, no session was loaded, so none can be held. */
   #cleanup: Cleanup | undefined
+  #closing: Promise<void> | undefined
 
   constructor(options: FilesystemStoreOptions) {
     const { durable = false, lockTimeout = 2000, keyPrefix = 'session:' } = options
@@ -86,6 +87,7 @@ class FilesystemStore extends KeyvStore implements Eviction {
   /** @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it */
   async open(): Promise<Cleanup> {
     const folder = await this.#adapter.open()
+    if (this.#closing) throw unavailable(new Error('the store is closed'))
     this.#cleanup ??= new Cleanup(folder, this.#cleanupOptions)
     return this.#cleanup
   }
@@ -129,10 +131,8 @@ class FilesystemStore extends KeyvStore implements Eviction {
     return { store: this.name, reachable: true, latency, warnings, location: `in ${directory}` }
   }
 
-  override async close(): Promise<void> {
-    const cleanup = this.#cleanup
-    this.#cleanup = undefined
-    await cleanup?.close()
-    await super.close()
+  override close(): Promise<void> {
+    this.#closing ??= super.close().then(() => this.#cleanup?.close())
+    return this.#closing
   }
 }

@@ -135,9 +135,8 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
 
   /** Waits for what is under way, and closes the folder for good. */
   async disconnect(): Promise<void> {
-    await this.#batches.idle()
-    if (this.#closed) return
     this.#closed = true
+    await this.#batches.idle()
     await this.#folder?.then(
       ({ locks }) => locks.close(),
       () => undefined,

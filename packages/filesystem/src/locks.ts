@@ -27,6 +27,7 @@ export class FolderLocks {
   readonly #folder: string
   readonly #path: string
   #fd: number
+  #closed = false
 
   constructor(folder: string) {
     this.#folder = folder
@@ -34,8 +35,9 @@ export class FolderLocks {
     this.#fd = openSync(this.#path, 'a+', 0o600)
   }
 
-  /** False if another process holds it. */
+  /** False if another process holds it, or once it is closed. */
   try(kind: LockKind, hash: string, shared = false): boolean {
+    if (this.#closed) return false
     this.#reopenIfReplaced()
     return tryLock(this.#fd, offsetOf(kind, hash), 1, { shared })
   }
@@ -68,11 +70,14 @@ export class FolderLocks {
   }
 
   release(kind: LockKind, hash: string): void {
+    if (this.#closed) return
     unlock(this.#fd, offsetOf(kind, hash), 1)
   }
 
   close(): void {
-    closeSync(this.#fd)
+    if (!this.#closed) closeSync(this.#fd)
+    // Its number may soon be another file's.
+    this.#closed = true
   }
 
   /** Whoever removes the folder, or its files, of a running server must not split its processes in two camps. */

@@ -1,6 +1,15 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
@@ -10,6 +19,10 @@ import { startWorker } from './processes.ts'
 
 const logger = { info: () => {}, warn: () => {}, error: () => {} }
 const record = () => ({ data: { note: 'kept' }, createdAt: Date.now(), expiresAt: Date.now() + 600_000 })
+
+function openFiles(): number {
+  return readdirSync('/dev/fd').length
+}
 
 /** Mounts need root, or a kernel that lets users have mount namespaces. */
 const canMount = spawnSync('unshare', ['-m', 'true']).status === 0
@@ -127,6 +140,27 @@ describe('close', () => {
     await sleep(20)
     for (const file of files) expect(fstatSync(file).isFile()).toBe(true)
     for (const file of files) closeSync(file)
+  })
+
+  it('is for good, whatever is under way: nothing is left open, and nothing of others is closed', async () => {
+    const before = openFiles()
+    for (let turns = 0; turns < 12; turns++) {
+      const store = filesystemStore({ directory: temporaryFolder(), logger })
+      const { token } = await store.create(record())
+      const closing = store.close()
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve()
+      const late = [store.create(record()), store.update(token, { set: { a: 1 } }), store.destroy(token)]
+      const outcomes = await Promise.allSettled([...late, closing, store.close()])
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ status: 503 })
+      }
+      const file = openSync(import.meta.filename, 'r')
+      store.hold(token)
+      store.release(token)
+      expect(fstatSync(file).isFile()).toBe(true)
+      closeSync(file)
+    }
+    expect(openFiles()).toBe(before)
   })
 
   it('is for good: nothing opens the folder again', async () => {

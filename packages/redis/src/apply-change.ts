@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { TextChange } from '@sojourn/keyv'
 
+/** Milliseconds that a command may have been on its way, and more. */
+const longestWay = 1000
+
 /** From so many keys on it is cheaper to take the whole text apart. */
 const manyKeys = 16
 
@@ -10,15 +13,16 @@ const manyKeys = 16
  * text is taken apart once, so the cost is never that of keys times length. Answers `{'gone'}`, `{'conflict', text}` or
  * `{'written', version}`.
  *
- * KEYS[1] the session; ARGV: expiresAt or '', its last millisecond or '', expectedVersion or '', then three lists, each
- * after its length: set (key, value), remove (key), expected (key, value or '' for absent). That it has not expired, Redis
- * knows by its own clock.
+ * KEYS[1] the session; ARGV: expiresAt or '', its life in ms or '', now, expectedVersion or '', then three lists, each
+ * after its length: set (key, value), remove (key), expected (key, value or '' for absent).
  */
 export const applyChangeScript: string = `
 local text = redis.call('GET', KEYS[1])
 if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
+local late = tonumber(ARGV[3]) - tonumber(expires)
+if late >= 0 and late < ${longestWay} then return {'gone'} end
 
 -- A line break, then each line with a comma and a line break behind it.
 local body = '\\n'
@@ -62,11 +66,8 @@ local function byTable()
   end
   for line in string.gmatch(body, '([^\\n]+),\\n') do
     -- A key ends with the first quote that no backslash escapes.
-    local last = 1
-    repeat
-      last = string.find(line, '"', last + 1, true)
-      local escapes = string.match(string.sub(line, 1, last - 1), '\\\\*$')
-    until string.len(escapes) % 2 == 0
+    local last = string.find(line, '["\\\\]', 2)
+    while string.byte(line, last) == 92 do last = string.find(line, '["\\\\]', last + 2) end
     set(string.sub(line, 1, last), string.sub(line, last + 2))
   end
   return {
@@ -88,14 +89,14 @@ local function byTable()
 end
 
 -- The first argument of each list, and how many it has.
-local set, sets = 5, tonumber(ARGV[4])
+local set, sets = 6, tonumber(ARGV[5])
 local remove = set + 2 * sets + 1
 local removes = tonumber(ARGV[remove - 1])
 local expected = remove + removes + 1
 local expects = tonumber(ARGV[expected - 1])
 
 local data = sets + removes + expects > ${manyKeys} and byTable() or bySearch()
-local holds = ARGV[3] == '' or ARGV[3] == version
+local holds = ARGV[4] == '' or ARGV[4] == version
 for i = expected, expected + 2 * expects - 1, 2 do
   if (data.get(ARGV[i]) or '') ~= ARGV[i + 1] then holds = false end
 end
@@ -107,28 +108,35 @@ version = string.format('%d', tonumber(version) + 1)
 if ARGV[1] ~= '' then expires = ARGV[1] end
 local head = '{"version":' .. version .. ',"createdAt":' .. created .. ',"expiresAt":' .. expires .. rest
 local merged = head .. '\\n' .. data.text() .. '\\n}}'
--- Redis ends at once what expired before.
 if ARGV[2] == '' then
   redis.call('SET', KEYS[1], merged, 'KEEPTTL')
+elseif tonumber(ARGV[2]) <= 0 then
+  redis.call('DEL', KEYS[1])
 else
-  redis.call('SET', KEYS[1], merged, 'PXAT', ARGV[2])
+  redis.call('SET', KEYS[1], merged, 'PX', ARGV[2])
 end
 return {'written', version}
 `
 
 export const applyChangeSha: string = createHash('sha1').update(applyChangeScript).digest('hex')
 
-/** To Redis a key lives through the millisecond of its expiry, a session does not. @param expiresAt epoch ms */
-export function lastMillisecond(expiresAt: number): number {
-  return Math.max(1, Math.ceil(expiresAt) - 1)
+/**
+ * Whether a session has just expired, by the clock of whoever asks, though Redis has it still: its life was counted from
+ * when Redis was told. What expired longer ago by that clock shows that the clock is wrong, and Redis' counts.
+ *
+ * @param late milliseconds since its expiry
+ */
+export function hasJustExpired(late: number): boolean {
+  return late >= 0 && late < longestWay
 }
 
-/** The script's arguments. */
-export function argumentsOf(change: TextChange): string[] {
+/** The script's arguments. @param now epoch ms */
+export function argumentsOf(change: TextChange, now: number): string[] {
   const { expiresAt, expectedVersion } = change
   return [
     expiresAt === undefined ? '' : String(expiresAt),
-    expiresAt === undefined ? '' : String(lastMillisecond(expiresAt)),
+    expiresAt === undefined ? '' : String(Math.ceil(expiresAt - now)),
+    String(now),
     expectedVersion === undefined ? '' : String(expectedVersion),
     ...[String(change.set.length), ...change.set.flat()],
     ...[String(change.remove.length), ...change.remove],

@@ -23,6 +23,8 @@ export class Link {
   #connection: Promise<KeyvRedis<string>> | undefined
   #current: KeyvRedis<string> | undefined
   #renewing = false
+  /** A client that was given may come again. */
+  readonly #heard = new WeakSet<Client>()
   #closed = false
 
   /** @param timeout milliseconds for a command, with the wait for a connection */
@@ -39,8 +41,11 @@ export class Link {
   /** @throws SessionError ERR_SESSION_STORE_UNAVAILABLE, with the reason */
   async run<T>(command: (redis: KeyvRedis<string>) => Promise<T>): Promise<T> {
     let used: KeyvRedis<string> | undefined
+    const begun = performance.now()
     let sent = 0
     const answer = this.#connected().then(redis => {
+      // Who asked has been answered by now, and must not find it done.
+      if (performance.now() - begun >= this.#timeout) throw tooSlow(this.#timeout)
       if (!isReady(redis)) throw new Error('the connection is down')
       used = redis
       sent = performance.now()
@@ -117,7 +122,9 @@ export class Link {
         settled = true
         clearInterval(timer)
       }
+      const first = performance.now()
       const attempt = async () => {
+        if (this.#closed && underWay > 0) return
         underWay++
         try {
           const redis = await withSpareErrors(() => this.#servers.open())
@@ -125,7 +132,9 @@ export class Link {
           settle()
           resolve(redis)
         } catch (error) {
-          if (--underWay > 0 && !this.#closed) return
+          // Those who wait are not kept for longer than one of them may be.
+          const more = --underWay > 0 && !this.#closed && performance.now() - first < 0.9 * this.#timeout
+          if (more || settled) return
           settle()
           reject(error)
         }
@@ -138,17 +147,26 @@ export class Link {
   #adopt(redis: KeyvRedis<string>): void {
     this.#current = redis
     const client = clientOf(redis)
+    if (this.#heard.has(client)) return
+    this.#heard.add(client)
     const onError = (error: unknown) => {
       // To node-redis, what can't be understood is no reply: each later one would go to the command before its own.
-      if (isGarbled(error)) this.#renew(redis, false)
+      if (isGarbled(error)) this.#giveUp(redis)
       else if (!client.isOpen) this.#renew(redis)
     }
     client.on('error', onError)
     client.on('node-error', error => {
-      if (isGarbled(error)) this.#renew(redis, false)
+      if (isGarbled(error)) this.#giveUp(redis)
       else this.#renew(redis)
     })
     if (this.#closed && !this.#servers.close) this.#finish(redis).catch(() => undefined)
+  }
+
+  /** Nothing of what comes on it can be believed any more. */
+  #giveUp(redis: KeyvRedis<string>): void {
+    discard(clientOf(redis))
+    if (this.#servers.replaceable) this.#renew(redis, false)
+    else if (this.#current === redis) this.#current = this.#connection = undefined
   }
 
   async #finish(redis: KeyvRedis<string>): Promise<void> {

@@ -1,6 +1,6 @@
 import type KeyvRedis from '@keyv/redis'
 import { type Applied, type AtomicAdapter, corrupt, type TextChange } from '@sojourn/keyv'
-import { applyChangeScript, applyChangeSha, argumentsOf, lastMillisecond } from './apply-change.ts'
+import { applyChangeScript, applyChangeSha, argumentsOf } from './apply-change.ts'
 import type { Link } from './link.ts'
 import { replyCode } from './trouble.ts'
 
@@ -11,7 +11,7 @@ interface ScriptClient {
   set(
     key: string,
     value: string,
-    options: { condition: 'NX'; expiration: { type: 'PXAT'; value: number } },
+    options: { condition: 'NX'; expiration: { type: 'PX'; value: number } },
   ): Promise<unknown>
 }
 
@@ -40,15 +40,14 @@ export class RedisAdapter implements AtomicAdapter {
   }
 
   async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
-    const options = {
-      condition: 'NX',
-      expiration: { type: 'PXAT', value: lastMillisecond(expiresAt) },
-    } as const
+    const life = Math.ceil(expiresAt - Date.now())
+    if (life <= 0) return true
+    const options = { condition: 'NX', expiration: { type: 'PX', value: life } } as const
     return (await this.#link.run(redis => scriptsOf(redis).set(key, text, options))) !== null
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
-    const options = { keys: [key], arguments: argumentsOf(change) }
+    const options = { keys: [key], arguments: argumentsOf(change, Date.now()) }
     return appliedFrom(await this.#link.run(redis => runScript(scriptsOf(redis), options)))
   }
 }

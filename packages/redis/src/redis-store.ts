@@ -1,5 +1,6 @@
-import type { SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
+import type { SessionRecord, SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
 import { KeyvStore } from '@sojourn/keyv'
+import { hasJustExpired } from './apply-change.ts'
 import { connectionFrom, isClient, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
 import { dangers } from './health.ts'
 import { Link } from './link.ts'
@@ -63,9 +64,9 @@ class RedisStore extends KeyvStore {
     this.#link = link
   }
 
-  /** Redis has ended what is not: the clock that counts is that of the server, not of this machine. */
-  protected override isLive(): boolean {
-    return true
+  /** Redis has ended what is not: the clock that counts is the server's. */
+  protected override isLive({ expiresAt }: SessionRecord): boolean {
+    return !hasJustExpired(Date.now() - expiresAt)
   }
 
   override async health(): Promise<StoreHealth> {

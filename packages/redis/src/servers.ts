@@ -64,10 +64,13 @@ function oneServer(options: RedisClientOptions, limits: Limits): Servers {
 function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
   let redis: KeyvRedis<string> | undefined
   let opening: Promise<unknown> | undefined
+  /** Whether it was open when it was first needed; before, its owner may still open it. */
+  let wasOpen: boolean | undefined
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
+      wasOpen ??= client.isOpen
       if (!client.isOpen) {
         if (opening === undefined) client.on('error', () => undefined)
         opening = client.connect()
@@ -77,7 +80,10 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
       return redis
     },
     async close() {
-      if (opening !== undefined) discard(client)
+      if (wasOpen !== false) return
+      const closing = (async () => client.close())()
+      await settleWithin(closing, timeout, tooLate).catch(() => undefined)
+      discard(client)
     },
   }
 }
@@ -116,7 +122,9 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
           ...options.sentinelClientOptions,
           socket: { ...options.sentinelClientOptions?.socket, ...node },
         }
-        const client = await connected(createClient(withLimits(own, asking)), asking)
+        // Certificates are for the servers; the sentinels may do without TLS.
+        const limits = speaksTls(own) ? asking : { ...asking, tls: undefined }
+        const client = await connected(createClient(withLimits(own, limits)), limits)
         const asked = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name])
         const answer: unknown = await settleWithin(asked, asking.timeout, tooLate).finally(() =>
           discard(client),

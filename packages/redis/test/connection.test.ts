@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createClient } from '@keyv/redis'
 import type { SessionStore } from '@sojourn/core'
 import { RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { expect, it, onTestFinished } from 'vitest'
@@ -186,28 +187,52 @@ it('F16: an attempt to connect that leads nowhere does not hold the next one up'
   expect(performance.now() - healed).toBeLessThan(2000)
 })
 
-it('I4 F17: after an answer that was garbled nobody gets the answer to the question of somebody else', async () => {
+it.each(['a URL', 'a client'])(
+  'I4 F17: after an answer that was garbled nobody gets that to the question of somebody else: %s',
+  async kind => {
+    const server = await redis()
+    const proxy = await proxyTo(server.port)
+    const client = createClient({ url: proxy.url })
+    const store = open(kind === 'a URL' ? proxy.url : client)
+    const names = ['ada', 'bob', 'cyd']
+    const tokens = await Promise.all(
+      names.map(async name => (await store.create({ ...record(), userId: name })).token),
+    )
+    const loads = tokens.map(token => store.load(token))
+    await Promise.all(loads)
+    proxy.weather = 'garbage'
+    const garbled = store.load(tokens[0] ?? '').catch(() => undefined)
+    await sleep(50)
+    proxy.weather = 'fair'
+    const seen = new Set<string>()
+    for (let round = 0; round < 20; round++) {
+      for (const [at, token] of tokens.entries()) {
+        const loaded = await store.load(token).catch(() => undefined)
+        if (loaded?.record.userId !== undefined) seen.add(`${names[at]} got ${loaded.record.userId}`)
+      }
+      await sleep(20)
+    }
+    await garbled
+    expect([...seen].sort()).toEqual(['ada got ada', 'bob got bob', 'cyd got cyd'])
+  },
+)
+
+it('I5: what was refused in an outage is not done at its end', async () => {
   const server = await redis()
   const proxy = await proxyTo(server.port)
-  const store = open(proxy.url)
-  const names = ['ada', 'bob', 'cyd']
-  const tokens = await Promise.all(
-    names.map(async name => (await store.create({ ...record(), userId: name })).token),
-  )
-  const loads = tokens.map(token => store.load(token))
-  await Promise.all(loads)
-  proxy.weather = 'garbage'
-  const garbled = store.load(tokens[0] ?? '').catch(() => undefined)
-  await sleep(50)
+  const store = open(proxy.url, { timeout: 1500 })
+  const { token } = await store.create(record())
+  proxy.weather = 'nowhere'
+  proxy.strand()
+  await expect(store.update(token, { set: { first: 1 } })).rejects.toMatchObject({ status: 503 })
+  const refused = Array.from({ length: 20 }, async (_, n) => {
+    await sleep(n * 150)
+    return store.update(token, { set: { n } }).catch((error: unknown) => error)
+  })
+  const outcomes = await Promise.all(refused)
+  expect(outcomes).toEqual(Array.from({ length: 20 }, () => expect.objectContaining({ status: 503 })))
   proxy.weather = 'fair'
-  const seen = new Set<string>()
-  for (let round = 0; round < 20; round++) {
-    for (const [at, token] of tokens.entries()) {
-      const loaded = await store.load(token).catch(() => undefined)
-      if (loaded?.record.userId !== undefined) seen.add(`${names[at]} got ${loaded.record.userId}`)
-    }
-    await sleep(20)
-  }
-  await garbled
-  expect([...seen].sort()).toEqual(['ada got ada', 'bob got bob', 'cyd got cyd'])
+  await sleep(1500)
+  while ((await store.load(token).catch(() => undefined)) === undefined) await sleep(20)
+  expect((await store.load(token))?.record.data).toEqual({})
 })

@@ -61,7 +61,20 @@ describe('the merge in Redis', () => {
   })
 
   it('gives the same for a change of many keys', async () => {
-    const odd = ['', '"', '"":', '\n', ':', '},', '{"version":9', '\u2028', 'a', 'a"', 'é']
+    const odd = [
+      '"'.repeat(20_000),
+      '',
+      '"',
+      '"":',
+      '\n',
+      ':',
+      '},',
+      '{"version":9',
+      '\u2028',
+      'a',
+      'a"',
+      'é',
+    ]
     const keys = [...odd, ...Array.from({ length: 2000 }, (_, n) => `key ${n}`)]
     const dataOf = (each: readonly string[], value: unknown) =>
       Object.fromEntries(each.map(name => [name, value]))

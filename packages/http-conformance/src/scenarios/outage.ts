@@ -68,6 +68,31 @@ export function outage(open: OpenSite): void {
       },
     )
 
+    test.each(['update', 'save'] as const)(
+      'I6: a handler that catches the failure of %s and goes on is answered in time',
+      async first => {
+        let sent = 0
+        const site = await open(
+          {
+            '/both': async ({ owner, send }) => {
+              owner.session.changed = 'yes'
+              const failed = first === 'update' ? owner.session.update(countOne) : owner.session.save()
+              await failed.catch(() => undefined)
+              sent = site.store.calls.length
+              await owner.session.destroy().catch(() => undefined)
+              send('done')
+            },
+          },
+          { storeTimeout },
+        )
+        const ada = await site.signedIn()
+        site.store.hang('update', 'destroy')
+        expect((await inTime(ada.get('/both'))).status).toBe(503)
+        // What is told to have failed for want of time was not begun.
+        expect(site.store.calls.length).toBe(sent)
+      },
+    )
+
     test('I6: each of many calls of one handler that succeed may take its time', async () => {
       const saveOften: Routes = {
         '/often': async ({ owner, send }) => {
