@@ -1,0 +1,75 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { hashOf, pathOf } from '../src/bucket-files.ts'
+import { filesystemStore } from '../src/index.ts'
+import { temporaryFolder } from './folders.ts'
+
+const logger = { info: () => {}, warn: () => {}, error: () => {} }
+
+/** Two sessions, each with the file that it is kept in. */
+async function twoSessions() {
+  const directory = temporaryFolder()
+  const store = filesystemStore({ directory, threshold: 0, logger })
+  const create = async (owner: string) => {
+    const now = Date.now()
+    const { token } = await store.create({ data: { owner }, createdAt: now, expiresAt: now + 600_000 })
+    return { token, file: pathOf(directory, hashOf(`session:${token}`)) }
+  }
+  return { store, ada: await create('ada'), bob: await create('bob') }
+}
+
+/** What became of a load: the owner that it showed, or how it was refused. */
+async function outcome(load: Promise<{ record: { data: Readonly<Record<string, unknown>> } } | null>) {
+  try {
+    return (await load)?.record.data.owner ?? 'absent'
+  } catch (error) {
+    return (error as { code?: unknown }).code
+  }
+}
+
+describe('F5: a file that is damaged', () => {
+  it('F5: with any bit of it flipped, is corrupt, and shows nothing else', async () => {
+    const { store, ada } = await twoSessions()
+    const whole = readFileSync(ada.file)
+    const outcomes = new Set<unknown>()
+    for (const at of whole.keys()) {
+      const flipped = Buffer.from(whole)
+      flipped.writeUInt8(whole.readUInt8(at) ^ (1 << (at % 8)), at)
+      writeFileSync(ada.file, flipped)
+      outcomes.add(await outcome(store.load(ada.token)))
+    }
+    // What stands before the checksum, an empty line, may be anything.
+    outcomes.delete('ada')
+    expect([...outcomes]).toEqual(['ERR_SESSION_CORRUPT'])
+    writeFileSync(ada.file, whole)
+    expect(await outcome(store.load(ada.token))).toBe('ada')
+    await store.close()
+  })
+
+  it('F5: cut off at any byte, is corrupt, or what it was before its last change', async () => {
+    const { store, ada } = await twoSessions()
+    const first = readFileSync(ada.file).length
+    await store.update(ada.token, { set: { owner: 'ada, again' } })
+    const whole = readFileSync(ada.file)
+    for (let length = 1; length < whole.length; length++) {
+      writeFileSync(ada.file, whole.subarray(0, length))
+      expect(await outcome(store.load(ada.token)), `cut off at ${length}`).toBe(
+        length < first ? 'ERR_SESSION_CORRUPT' : 'ada',
+      )
+    }
+    await store.close()
+  })
+
+  it('I4 F5: that stands where that of another session stood, shows the other session nothing', async () => {
+    const { store, ada, bob } = await twoSessions()
+    const aside = `${ada.file}-aside`
+    renameSync(ada.file, aside)
+    renameSync(bob.file, ada.file)
+    renameSync(aside, bob.file)
+    expect(await outcome(store.load(ada.token))).toBe('ERR_SESSION_CORRUPT')
+    expect(await outcome(store.load(bob.token))).toBe('ERR_SESSION_CORRUPT')
+    await store.destroy(ada.token)
+    expect(await outcome(store.load(ada.token))).toBe('absent')
+    await store.close()
+  })
+})
