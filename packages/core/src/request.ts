@@ -344,7 +344,7 @@ export class SessionRequest {
     }
     const { token, expiresAt, version } = this.#stored
     const patience = this.#patience
-    if (patience.left < 1) throw tooSlow()
+    if (patience.left <= 0) throw tooSlow()
     const result = await updates
       .run(token, { seen: { state: this.#seen, version }, own, change, deadline })
       .finally(() => {

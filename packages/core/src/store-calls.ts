@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
-import { tooSlow, withDeadline } from './deadline.ts'
-import { isSessionError, type SessionError } from './errors.ts'
+import { settleWithin, tooSlow } from './deadline.ts'
+import { isSessionError, type SessionError, unavailable } from './errors.ts'
 import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
 
 /** What a store was asked to do. */
@@ -112,8 +112,13 @@ export class StoreCalls {
     const { left } = patience
     try {
       // Nobody waits for it any more, so it is not begun.
-      if (left < 1) throw tooSlow()
-      const value = await withDeadline(settled(ask), left)
+      if (left <= 0) throw tooSlow()
+      const late = () => {
+        // A timer may be a moment early.
+        patience.left = 0
+        return tooSlow()
+      }
+      const value = await settleWithin(settled(ask), left, late, unavailable)
       const now = performance.now()
       if (this.#failing.delete(operation) && this.#failing.size === 0)
         this.#publish('sojourn:recovered', { duration: now - this.#downSince })
