@@ -3,7 +3,7 @@ import type KeyvRedis from '@keyv/redis'
 import { isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
 import { withSpareErrors } from './spare-errors.ts'
-import { redisUnavailable, replyCode, troubleOf } from './trouble.ts'
+import { redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
 
 /** Milliseconds before the next attempt to connect; they double up to the longest. */
 const firstPause = 25
@@ -45,14 +45,15 @@ export class Link {
     let sent = 0
     const answer = this.#connected().then(redis => {
       // Who asked has been answered by now, and must not find it done.
-      if (performance.now() - begun >= this.#timeout) throw tooSlow(this.#timeout)
+      if (performance.now() - begun >= this.#timeout) throw tooLate(this.#timeout)
       if (!isReady(redis)) throw new Error('the connection is down')
       used = redis
       sent = performance.now()
-      return withSpareErrors(() => command(redis))
+      // Of these only a Cluster opens connections in the middle of a command.
+      return redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis)
     })
     try {
-      return await settleWithin(answer, this.#timeout, tooSlow)
+      return await settleWithin(answer, this.#timeout, tooLate)
     } catch (error) {
       if (isSessionError(error)) throw error
       // Who waited for the connection first can't tell that nothing comes back on it.
@@ -149,17 +150,15 @@ export class Link {
     const client = clientOf(redis)
     if (this.#heard.has(client)) return
     this.#heard.add(client)
-    const onError = (error: unknown) => {
-      // To node-redis, what can't be understood is no reply: each later one would go to the command before its own.
-      if (isGarbled(error)) this.#giveUp(redis)
-      else if (!client.isOpen) this.#renew(redis)
-    }
-    client.on('error', onError)
-    client.on('node-error', error => {
-      if (isGarbled(error)) this.#giveUp(redis)
-      else this.#renew(redis)
-    })
+    client.on('error', error => this.#onError(redis, error, !client.isOpen))
+    client.on('node-error', error => this.#onError(redis, error, true))
     if (this.#closed && !this.#servers.close) this.#finish(redis).catch(() => undefined)
+  }
+
+  /** To node-redis, what can't be understood is no reply: each later one would go to the command before its own. */
+  #onError(redis: KeyvRedis<string>, error: unknown, broken: boolean): void {
+    if (isGarbled(error)) this.#giveUp(redis)
+    else if (broken) this.#renew(redis)
   }
 
   /** Nothing of what comes on it can be believed any more. */
@@ -172,7 +171,7 @@ export class Link {
   async #finish(redis: KeyvRedis<string>): Promise<void> {
     const client = clientOf(redis)
     const closing = (async () => client.close())()
-    await settleWithin(closing, this.#timeout, tooSlow).catch(() => undefined)
+    await settleWithin(closing, this.#timeout, tooLate).catch(() => undefined)
     discard(client)
   }
 }
@@ -218,8 +217,4 @@ function withoutContent(error: unknown): unknown {
 /** Without keeping the process alive. */
 function rest(milliseconds: number): Promise<void> {
   return sleep(milliseconds, undefined, { ref: false })
-}
-
-function tooSlow(timeout: number): Error {
-  return Object.assign(new Error(`no answer within ${timeout} ms`), { code: 'ETIMEDOUT' })
 }

@@ -15,7 +15,7 @@ import {
   type RedisSentinelOptions,
   type RedisTls,
 } from './connection.ts'
-import { redisUnavailable } from './trouble.ts'
+import { redisUnavailable, tooLate } from './trouble.ts'
 
 /** A server, or several that act as one, to which connections can be opened. */
 export interface Servers {
@@ -245,8 +245,4 @@ function addressOf({ url, socket }: RedisClientOptions): string {
   if (socket !== undefined && 'path' in socket && socket.path) return socket.path
   const { host = 'localhost', port = 6379 } = { ...socket } as { host?: string; port?: number }
   return `${host}:${port}`
-}
-
-function tooLate(timeout: number): Error {
-  return Object.assign(new Error(`no answer within ${timeout} ms`), { code: 'ETIMEDOUT' })
 }

@@ -76,3 +76,8 @@ export function redisUnavailable(trouble: RedisTrouble, at: string, cause?: unkn
     cause,
   })
 }
+
+/** What `troubleOf` takes for a timeout. @param timeout milliseconds */
+export function tooLate(timeout: number): Error {
+  return Object.assign(new Error(`no answer within ${timeout} ms`), { code: 'ETIMEDOUT' })
+}
