@@ -112,10 +112,15 @@ export class Content {
   }
 }
 
+/** The keys of messages and of the cookie's age, which stand beside the data of the session's user. */
+export function ownsKey(key: string): boolean {
+  return key === 'flash' || key === 'cookie'
+}
+
 /** What `session.update(fn)` made of the data must fit a session as well. */
 export function assertStorable(data: Data): void {
   for (const key of Object.keys(data)) {
-    if (isReserved(key) && key !== 'flash' && key !== 'cookie') throw reservedKey(key)
+    if (isReserved(key) && !ownsKey(key)) throw reservedKey(key)
     if (data[key] === undefined) delete data[key]
     else assertJson(data[key], key)
   }

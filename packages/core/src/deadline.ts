@@ -30,6 +30,11 @@ export function settleWithin<T>(
   })
 }
 
+/** A store that throws, instead of rejecting, fails as any other does. */
+export async function settled<T>(ask: () => Promise<T>): Promise<T> {
+  return ask()
+}
+
 export function tooSlow(): SessionError {
   return new SessionError(
     'ERR_SESSION_STORE_UNAVAILABLE',

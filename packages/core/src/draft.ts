@@ -1,5 +1,5 @@
 import type { Data } from './change.ts'
-import { assertStorable } from './content.ts'
+import { assertStorable, ownsKey } from './content.ts'
 import { reservedKey } from './session.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SessionChange } from './store.ts'
@@ -104,12 +104,10 @@ export class Draft {
   #keys(): string[] {
     this.#reads.noteAll()
     const old = [...this.#base.keys].filter(
-      key => !ownsKey(key) && (this.#touched.get(key) !== undefined || !this.#touched.has(key)),
+      key => this.#touched.get(key) !== undefined || !this.#touched.has(key),
     )
-    const added = [...this.#touched].filter(
-      ([key, value]) => value !== undefined && !this.#base.has(key) && !ownsKey(key),
-    )
-    return [...old, ...added.map(([key]) => key)]
+    const added = [...this.#touched].filter(([key, value]) => value !== undefined && !this.#base.has(key))
+    return [...old, ...added.map(([key]) => key)].filter(key => !ownsKey(key))
   }
 
   #handler(): ProxyHandler<Data> {
@@ -146,11 +144,6 @@ export class Draft {
       },
     }
   }
-}
-
-/** The session's own: its messages and the age of its cookie, which stand beside the data of its user. */
-function ownsKey(key: string): boolean {
-  return key === 'flash' || key === 'cookie'
 }
 
 /** The data as their user knows them. */

@@ -50,7 +50,6 @@ export interface AttachOptions extends MountOptions {
  * response that needs no commit is not delayed at all.
  *
  * The adapter still has to `load()` the session before it lets the handler run.
- *
  */
 export function attachSession(
   sessions: Sessions,

@@ -1,13 +1,14 @@
 import { CallsInTurn, saving } from './calls-in-turn.ts'
 import type { Data } from './change.ts'
 import { Content } from './content.ts'
-import { clearCookie, findCookies, serializeCookie } from './cookies.ts'
+import { clearCookie, serializeCookie } from './cookies.ts'
 import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
 import { Holds } from './holds.ts'
 import type { Signer } from './keys.ts'
+import { type SentToken, sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
@@ -52,7 +53,7 @@ interface Stored {
 export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
-  readonly #sent: readonly { token: string; rotated: boolean }[]
+  readonly #sent: readonly SentToken[]
   /** Those of them that named a session which this request has not ended. */
   #alive: string[] = []
   readonly #content: Content = new Content(this)
@@ -84,7 +85,7 @@ export class SessionRequest {
     this.#onStoreFailure = onStoreFailure
     this.#holds = new Holds(engine.store)
     this.#patience = engine.calls.patience()
-    this.#sent = verifiedTokens(engine, cookieHeader)
+    this.#sent = sentTokens(engine, cookieHeader)
   }
 
   // --- load ---------------------------------------------------------------------------------------------------
@@ -515,23 +516,6 @@ export class SessionRequest {
     this.release()
     return error
   }
-}
-
-/** Nobody has more cookies of one name than that by accident, and each costs a load. */
-const mostTokens = 4
-
-/** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
-function verifiedTokens(
-  { settings, signer }: Engine,
-  header: string | undefined,
-): { token: string; rotated: boolean }[] {
-  const verified = []
-  for (const value of findCookies(header, settings.cookie.name)) {
-    const found = signer.verify(value)
-    if (found) verified.push(found)
-  }
-  if (verified.length < 2) return verified
-  return verified.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
 }
 
 function messageOf(error: unknown): string {

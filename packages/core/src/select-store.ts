@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { constants, Script } from 'node:vm'
-import { withDeadline } from './deadline.ts'
+import { settled, withDeadline } from './deadline.ts'
 import { SessionError, unavailable } from './errors.ts'
 import { openStore as openMemoryStore } from './memory.ts'
 import type { Environment, Logger, SessionOptions, Settings } from './settings.ts'
@@ -140,12 +140,14 @@ async function announce(
 
 /** Closes it for what it may hold, whatever becomes of that. */
 function leave(store: SessionStore): void {
-  const closing = (async () => store.close())()
-  closing.catch(() => undefined)
+  settled(() => store.close()).catch(() => undefined)
 }
 
 async function healthOf(store: SessionStore, timeout: number): Promise<StoreHealth> {
-  const health = await withDeadline(store.health(), timeout)
+  const health = await withDeadline(
+    settled(() => store.health()),
+    timeout,
+  )
   if (!health.reachable) throw unavailable(new Error(health.warnings.join('; ')))
   return health
 }

@@ -1,4 +1,4 @@
-import { withDeadline } from './deadline.ts'
+import { settled, withDeadline } from './deadline.ts'
 import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
 import { resolveSecrets } from './secrets.ts'
@@ -50,7 +50,10 @@ export class Sessions {
   async health(): Promise<StoreHealth> {
     const begun = performance.now()
     try {
-      return await withDeadline(this.store.health(), this.settings.storeTimeout)
+      return await withDeadline(
+        settled(() => this.store.health()),
+        this.settings.storeTimeout,
+      )
     } catch (error) {
       if (!isUnavailable(error)) throw error
       const latency = performance.now() - begun

@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
-import { settleWithin, tooSlow } from './deadline.ts'
+import { settled, settleWithin, tooSlow } from './deadline.ts'
 import { isSessionError, type SessionError, unavailable } from './errors.ts'
 import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
 
@@ -142,11 +142,6 @@ export class StoreCalls {
     const to = channel(name)
     if (to.hasSubscribers) to.publish({ store: this.#store.name, ...event })
   }
-}
-
-/** A store that throws, instead of rejecting, fails as any other does. */
-async function settled<T>(ask: () => Promise<T>): Promise<T> {
-  return ask()
 }
 
 /** True if the store could not be reached or did not do what it was asked. */

@@ -1,0 +1,27 @@
+import { findCookies } from './cookies.ts'
+import type { Signer } from './keys.ts'
+import type { Settings } from './settings.ts'
+
+/** A token that a browser sent, and whose signature is ours. */
+export interface SentToken {
+  readonly token: string
+  /** Signed with a fallback: the cookie is to be signed anew. */
+  readonly rotated: boolean
+}
+
+/** Nobody has more cookies of one name than that by accident, and each costs a load. */
+const mostTokens = 4
+
+/** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
+export function sentTokens(
+  { settings, signer }: { readonly settings: Settings; readonly signer: Signer },
+  cookieHeader: string | undefined,
+): SentToken[] {
+  const verified = []
+  for (const value of findCookies(cookieHeader, settings.cookie.name)) {
+    const found = signer.verify(value)
+    if (found) verified.push(found)
+  }
+  if (verified.length < 2) return verified
+  return verified.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
+}
