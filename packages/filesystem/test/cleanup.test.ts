@@ -82,7 +82,7 @@ describe('cleanup', () => {
     const { directory, store, create } = open(50)
     const here = await create(hour)
     const there = await create(hour)
-    const worker = await startWorker(directory, 50)
+    const worker = await startWorker(directory, { threshold: 50 })
     store.hold(here)
     expect(await worker.ask('hold', { token: there })).toBe(true)
     for (let i = 0; i < 120; i++) await create(2 * hour)
@@ -178,7 +178,7 @@ describe('cleanup', () => {
     const { directory, store, create } = open(100)
     await create(hour)
     rmSync(directory, { recursive: true })
-    const worker = await startWorker(directory, 100)
+    const worker = await startWorker(directory, { threshold: 100 })
     await worker.ask('create', { count: 80 })
     for (let i = 0; i < 80; i++) await create(hour + i * 1000)
     await until(() => buckets(directory).length <= 100)
@@ -195,7 +195,7 @@ describe('cleanup', () => {
 
   it('counts over all processes: 1,500 sign-ins in four leave at most 1,000', async () => {
     const directory = temporaryFolder()
-    const workers = await Promise.all([0, 1, 2, 3].map(() => startWorker(directory, 1000)))
+    const workers = await Promise.all([0, 1, 2, 3].map(() => startWorker(directory, { threshold: 1000 })))
     await Promise.all(workers.map(worker => worker.ask('create', { count: 375 })))
     await until(() => buckets(directory).length <= 1000)
     const warnings = (await Promise.all(workers.map(worker => worker.ask('warnings')))).flat() as string[]

@@ -3,14 +3,19 @@ import { hashOf } from '../src/bucket-files.ts'
 import { filesystemStore } from '../src/index.ts'
 import { FolderLocks } from '../src/locks.ts'
 
-const [directory = '', threshold = '0'] = process.argv.slice(2)
+const [directory = '', threshold = '0', durable = 'false'] = process.argv.slice(2)
 const warnings: string[] = []
 const logger = {
   info: () => {},
   warn: (text: string) => warnings.push(text),
   error: (text: string) => warnings.push(text),
 }
-const store = filesystemStore({ directory, threshold: Number(threshold), logger })
+const store = filesystemStore({
+  directory,
+  threshold: Number(threshold),
+  durable: durable === 'true',
+  logger,
+})
 
 export interface Job {
   readonly token: string
