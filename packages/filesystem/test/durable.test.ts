@@ -42,7 +42,9 @@ function callsIn(log: string): Call[] {
 
 /** The paths that a call names, or of the files that it has open. */
 function pathsOf({ args }: Call): string[] {
-  return [...args.matchAll(/[<"](\/[^>"]*)[>"]/g)].map(([, path = '']) => path)
+  return [...args.replace(/^AT_FDCWD<[^>]*>/, '').matchAll(/[<"](\/[^>"]*)[>"]/g)].map(
+    ([, path = '']) => path,
+  )
 }
 
 /** What was not on the disk when the answer began, as the calls before it tell. */
