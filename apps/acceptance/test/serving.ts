@@ -18,6 +18,9 @@ export interface Reply {
   readonly body: Record<string, unknown>
 }
 
+/** A program, with its arguments, that starts another in conditions of its own. */
+export type Launcher = readonly [program: string, ...args: string[]]
+
 const started: Server[] = []
 afterAll(async () => {
   await Promise.all(started.map(server => server.stop()))
@@ -35,18 +38,22 @@ export class Server {
   readonly #burstAgent = new Agent({ keepAlive: true })
   #port = 0
 
-  constructor(app: string, env: NodeJS.ProcessEnv) {
+  constructor(app: string, env: NodeJS.ProcessEnv, launcher: Launcher | undefined) {
     const module = join(import.meta.dirname, 'fixtures', app)
     const options = ['--workers', '4', '--port', '0', '--host', '127.0.0.1']
-    this.#process = spawn(
-      process.execPath,
-      ['--conditions=@sojourn/source', command, 'serve', module, ...options],
-      {
-        env: { PATH: process.env.PATH, SECRET_KEY: secret, SESSION_DIR: this.directory, ...env },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const server = ['--conditions=@sojourn/source', command, 'serve', module, ...options]
+    const [program, ...args] = [...(launcher ?? []), process.execPath, ...server]
+    this.#process = spawn(program, args, {
+      env: { PATH: process.env.PATH, SECRET_KEY: secret, SESSION_DIR: this.directory, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     started.push(this)
+  }
+
+  /** Of the process that started the workers. */
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error('the server did not start')
+    return this.#process.pid
   }
 
   async start(): Promise<this> {
@@ -109,6 +116,6 @@ export class Server {
   }
 }
 
-export function startServer(app: string, env: NodeJS.ProcessEnv = {}): Promise<Server> {
-  return new Server(app, env).start()
+export function startServer(app: string, env: NodeJS.ProcessEnv = {}, launcher?: Launcher): Promise<Server> {
+  return new Server(app, env, launcher).start()
 }

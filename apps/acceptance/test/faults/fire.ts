@@ -15,6 +15,7 @@ import {
 } from '@sojourn/conformance/history'
 import { openSessions, type Sessions, type StoreHealth } from '@sojourn/core'
 import { expect, onTestFinished } from 'vitest'
+import type { Launcher } from '../serving.ts'
 import { type NamedSession, SessionClient } from './session-client.ts'
 import type { Work } from './worker.ts'
 
@@ -22,9 +23,6 @@ const secret = 'a secret of the fault tests, of 32 bytes and more'
 /** As the workers have it. */
 const storeTimeout = 2000
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
-
-/** A program, with its arguments, that starts a worker in conditions of its own. */
-export type Launcher = readonly [program: string, ...args: string[]]
 
 /** Several processes that use sessions on one store at the same time, while the test makes trouble. */
 export class Fire {
