@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Programs that tests start; each is also the name of Debian's package. */
-const programs = ['redis-server', 'chromium', 'openssl', 'faketime']
+const programs = ['redis-server', 'chromium', 'openssl', 'faketime', 'strace']
 /** From this version on Node runs TypeScript, as tests do in the processes that they start. */
 const leastNode = '22.18'
 
