@@ -30,6 +30,8 @@ afterAll(async () => {
 export class Server {
   readonly directory: string = mkdtempSync(join(tmpdir(), 'sojourn-acceptance-'))
   readonly output: string[] = []
+  /** What every request got, and after how many milliseconds. */
+  readonly replies: { readonly status: number; readonly took: number }[] = []
   readonly #process: ChildProcess
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
   /** A connection for each request. */
@@ -75,6 +77,7 @@ export class Server {
 
   /** Over one of at most 64 connections, as one of a burst over as many as it takes, or over one of its own. */
   async get(path: string, cookie?: string, over: 'few' | 'burst' | 'own' = 'few'): Promise<Reply> {
+    const begun = performance.now()
     const agents = { few: this.#agent, burst: this.#burstAgent, own: this.#ownConnection }
     const request = get({
       host: '127.0.0.1',
@@ -85,6 +88,7 @@ export class Server {
     })
     const [response] = await once(request, 'response')
     const body = await text(response)
+    this.replies.push({ status: response.statusCode, took: performance.now() - begun })
     const [setCookie] = response.headers['set-cookie'] ?? []
     return {
       status: response.statusCode,

@@ -188,7 +188,7 @@ it('F16: an attempt to connect that leads nowhere does not hold the next one up'
 })
 
 it.each(['a URL', 'a client'])(
-  'I4 F17: after an answer that was garbled nobody gets that to the question of somebody else: %s',
+  'F17: I4: after an answer that was garbled nobody gets that to the question of somebody else: %s',
   async kind => {
     const server = await redis()
     const proxy = await proxyTo(server.port)

