@@ -7,13 +7,25 @@ type Said = (to: 'stdout' | 'stderr', text: string) => void
 /**
  * Hands what is logged to `said` instead of printing it, until the returned function is called. While they start, all
  * workers say the same; only the primary can tell and show it once.
+ *
+ * Loggers keep these functions, or put others in their place that call them: later, theirs print as the console does,
+ * and what is in its place stays there.
  */
 export function relayConsole(said: Said): () => void {
-  const { log, info, warn, error } = console
-  for (const [method, to] of Object.entries(streams)) {
-    Object.assign(console, { [method]: (...args: unknown[]) => said(to, format(...args)) })
-  }
+  let starting = true
+  const restores = (Object.keys(streams) as (keyof typeof streams)[]).map(method => {
+    const original = console[method]
+    const relay = (...args: unknown[]) => {
+      if (starting) said(streams[method], format(...args))
+      else original.apply(console, args)
+    }
+    console[method] = relay
+    return () => {
+      if (console[method] === relay) console[method] = original
+    }
+  })
   return () => {
-    Object.assign(console, { log, info, warn, error })
+    starting = false
+    for (const restore of restores) restore()
   }
 }

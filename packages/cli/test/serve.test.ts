@@ -71,6 +71,14 @@ describe('workers', () => {
     expect(serving.lines.filter(line => line.startsWith('Session storage initialized'))).toHaveLength(1)
   })
 
+  test('what they log later is logged each time, through the logger of the application', async () => {
+    const serving = serve(fixture('logs.mjs'), '--workers', '2')
+    const address = await serving.address()
+    for (let i = 0; i < 4; i++) await fetchText(address)
+    const times = (said: string) => serving.lines.filter(line => line === said).length
+    await expect.poll(() => [times('kept'), times('[own] asked')]).toEqual([4, 4])
+  })
+
   test('a store that they do not share is warned of, if there are several', async () => {
     const env = { SESSION_STORE: 'memory' }
     const several = new Serving([fixture('lone-store.mjs'), '--workers', '2'], env)

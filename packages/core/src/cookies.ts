@@ -23,10 +23,13 @@ export const maxCookieBytes = 4096
 
 /** Fills in defaults and refuses combinations that a browser would drop in silence. */
 export function cookieSettings(options: CookieOptions, production: boolean): CookieSettings {
+  for (const name of ['secure', 'httpOnly'] as const) {
+    if (!['boolean', 'undefined'].includes(typeof options[name])) throw bad(`cookie.${name}`, 'true or false')
+  }
   const secure = options.secure ?? production
   const name = options.name ?? (secure ? '__Host-sid' : 'sid')
   const path = options.path ?? '/'
-  const sameSite = capitalize(options.sameSite ?? 'Lax')
+  const sameSite = capitalize(String(options.sameSite ?? 'Lax'))
   if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,255}$/.test(name))
     throw bad('cookie.name', 'letters, digits, - and _ will do, at most 255')
   if (!/^\/[\x20-\x3a\x3c-\x7e]*$/.test(path)) throw bad('cookie.path', 'it starts with / and has no ; in it')

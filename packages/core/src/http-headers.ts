@@ -13,6 +13,11 @@ const answerHeaders = `
 /** Takes back what a handler has prepared, because its change was not stored: an error is answered instead. */
 export function withdrawAnswer(res: ServerResponse, error: unknown): void {
   for (const name of answerHeaders) res.removeHeader(name)
+  setStatus(res, error)
+}
+
+/** The error's. */
+export function setStatus(res: ServerResponse, error: unknown): void {
   res.statusCode = isSessionError(error) ? error.status : 500
   res.statusMessage = ''
 }

@@ -3,6 +3,7 @@ import { isSessionError } from './errors.ts'
 import {
   addCookie,
   refuseHeaders,
+  setStatus,
   unfoldHead,
   varyByCookie,
   warnPlainHttp,
@@ -59,6 +60,7 @@ export function attachSession(
   { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
   const request = sessions.begin(req.headers.cookie, onStoreFailure)
+  request.answerWith = fail
   Object.defineProperty(target, 'session', {
     configurable: true,
     // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
@@ -114,6 +116,11 @@ class ResponseGate {
     const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
     const committing = this.#request.commit()
     if (committing === undefined) {
+      const { failure } = this.#request
+      if (failure !== undefined && this.#redirects) {
+        this.#answer(failure)
+        return this.#discard(method, own)
+      }
       this.#open()
       return this.#send(method, own)
     }
@@ -124,8 +131,13 @@ class ResponseGate {
   #send(method: Sender, args: unknown[]): unknown {
     const answer = this.#pass(method, args)
     // An error was answered in the handler's place, which may still be writing.
-    if (method === 'end' && this.#request.failure !== undefined) this.#state = 'discarding'
+    if (method === 'end' && this.#request.failure !== undefined) this.#ignore()
     return answer
+  }
+
+  get #redirects(): boolean {
+    const { statusCode, headersSent } = this.#res
+    return !headersSent && statusCode >= 300 && statusCode < 400
   }
 
   #pass(method: Sender, args: unknown[]): unknown {
@@ -246,23 +258,35 @@ class ResponseGate {
 
   /** The answer becomes the error: the framework's if the handler is done, else one of ours. */
   #replace(error: unknown, queue: Queue): void {
-    withdrawAnswer(this.#res, error)
     if (this.#ended) {
+      withdrawAnswer(this.#res, error)
       this.#state = 'idle'
       // What wrapped these in between, such as compression, takes the answer for sent and would swallow the error's.
       for (const method of senders) Object.assign(this.#res, { [method]: gated[method] })
       this.#fail(error)
     } else {
-      this.#sessions.report(error)
-      this.#open()
-      this.#res.setHeader('Content-Type', 'text/plain; charset=utf-8')
-      this.#pass('end', [
-        isSessionError(error) && error.expose ? error.message : 'The session could not be stored.',
-      ])
-      this.#state = 'discarding'
+      this.#answer(error)
     }
     for (const { method, args } of queue) this.#discard(method, args)
     if (this.#bytes >= highWaterMark) this.#res.emit('drain')
+  }
+
+  /** With the error, plainly; whatever else is sent is ignored. */
+  #answer(error: unknown): void {
+    this.#sessions.report(error)
+    withdrawAnswer(this.#res, error)
+    this.#open()
+    this.#res.setHeader('Content-Type', 'text/plain; charset=utf-8')
+    this.#pass('end', [
+      isSessionError(error) && error.expose ? error.message : 'The session could not be stored.',
+    ])
+    this.#ignore()
+  }
+
+  /** From now on nothing that the handler still does counts, and nothing of it throws. */
+  #ignore(): void {
+    this.#state = 'discarding'
+    for (const method of headers) Object.assign(this.#res, { [method]: () => this.#res })
   }
 
   /** Swallows what belongs to the answer that was replaced, so that the handler comes to its end. */
@@ -278,7 +302,8 @@ class ResponseGate {
     this.#state = 'open'
     const { looked, setCookie, failure, isWithout } = this.#request
     if (res.headersSent) return
-    if (failure !== undefined && res.statusCode < 400) withdrawAnswer(res, failure)
+    // An error handler's page without an error's status.
+    if (failure !== undefined && res.statusCode < 400) setStatus(res, failure)
     if (looked || setCookie !== undefined) varyByCookie(res)
     if (isWithout && !res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store')
     if (setCookie === undefined) return

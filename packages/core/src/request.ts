@@ -79,6 +79,8 @@ export class SessionRequest {
   readonly #onStoreFailure: StoreFailurePolicy
   /** Why this request goes on without its session, if it does. */
   #missing: unknown
+  /** For framework adapters: answers with an error that nobody is there to catch. */
+  answerWith: ((error: unknown) => void) | undefined
 
   constructor(engine: Engine, cookieHeader: string | undefined, onStoreFailure: StoreFailurePolicy) {
     this.#engine = engine
@@ -252,6 +254,12 @@ export class SessionRequest {
     if (typeof change !== 'function')
       throw new TypeError('session.update needs a function that changes the data it gets.')
     return this.#inTurn(change, () => this.#update(change))
+  }
+
+  /** A session's error that a callback threw, with nobody above it: the request is answered, and the process lives. */
+  raise(error: Error): void {
+    if (this.isOpen && this.answerWith !== undefined) this.answerWith(error)
+    else process.emitWarning(error)
   }
 
   /** A call that comes too late is refused as the other errors come: to whoever waits for it, and to the log. */

@@ -54,6 +54,12 @@ export async function selectStore(options: SessionOptions, context: StoreContext
   const { store: asked } = options
   const { env, logger } = context
   if (typeof asked === 'object') {
+    if (typeof asked?.load !== 'function') {
+      throw new SessionError(
+        'ERR_SESSION_SETTING',
+        "The session setting store must be a store, such as redisStore(...) makes, or the name of one: 'redis', 'filesystem', 'cookie' or 'memory'.",
+      )
+    }
     for (const name of ['threshold', 'directory', 'keyPrefix'] as const) {
       if (options[name] !== undefined)
         logger.warn(

@@ -98,14 +98,15 @@ class SessionObject {
     options?: RegenerateOptions | SessionCallback,
     callback?: SessionCallback,
   ): Promise<void> | undefined {
-    if (typeof options === 'function') return settle(this[owner].renew(), options)
-    return settle(this[owner].regenerate(options ?? {}), callback)
+    const request = this[owner]
+    if (typeof options === 'function') return settle(request.renew(), options, request)
+    return settle(request.regenerate(options ?? {}), callback, request)
   }
   destroy(callback?: SessionCallback): Promise<void> | undefined {
-    return settle(this[owner].destroy(), callback)
+    return settle(this[owner].destroy(), callback, this[owner])
   }
   save(callback?: SessionCallback): Promise<void> | undefined {
-    return settle(this[owner].save(), callback)
+    return settle(this[owner].save(), callback, this[owner])
   }
   update(change: (data: Data) => unknown): Promise<unknown> {
     return this[owner].update(change)
@@ -225,25 +226,27 @@ function messagesIn(value: unknown): object {
 }
 
 /** Promise style without a callback, Node style with one. */
-function settle(work: Promise<void>, callback: SessionCallback | undefined): Promise<void> | undefined {
+function settle(
+  work: Promise<void>,
+  callback: SessionCallback | undefined,
+  request: SessionRequest,
+): Promise<void> | undefined {
   if (callback === undefined) return work
   if (typeof callback !== 'function')
     throw new TypeError('The callback of a session method must be a function.')
+  const callBack = (error?: unknown) => {
+    try {
+      callback(error)
+    } catch (thrown) {
+      if (!isSessionError(thrown)) throw thrown
+      request.raise(thrown)
+    }
+  }
   work.then(
-    () => process.nextTick(callBack, callback),
-    (error: unknown) => process.nextTick(callBack, callback, error),
+    () => process.nextTick(callBack),
+    (error: unknown) => process.nextTick(callBack, error),
   )
   return undefined
-}
-
-/** A callback that changes the session once the response has begun throws with nobody above it: that ends no process. */
-function callBack(callback: SessionCallback, error?: unknown): void {
-  try {
-    callback(error)
-  } catch (thrown) {
-    if (!isSessionError(thrown)) throw thrown
-    process.emitWarning(thrown)
-  }
 }
 
 export function reservedKey(key: string): TypeError {

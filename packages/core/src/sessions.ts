@@ -3,7 +3,13 @@ import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
 import { resolveSecrets } from './secrets.ts'
 import { selectStore } from './select-store.ts'
-import { resolveSettings, type SessionOptions, type Settings, type StoreFailurePolicy } from './settings.ts'
+import {
+  resolveSettings,
+  type SessionOptions,
+  type Settings,
+  type StoreFailurePolicy,
+  unknownSettings,
+} from './settings.ts'
 import type { SessionStore, StoreHealth } from './store.ts'
 import { isUnavailable, StoreCalls } from './store-calls.ts'
 import { currentTime } from './timeouts.ts'
@@ -84,6 +90,8 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const env = options.env ?? process.env
   const logger = options.logger ?? console
   const settings = resolveSettings(options, env)
+  for (const name of unknownSettings(options))
+    logger.warn(`There is no session setting ${name}: it has no effect.`)
   const keyring = new Keyring(await resolveSecrets(options, env, logger))
   const deriveKeys = (purpose: string) => keyring.derive(purpose, settings.keyPrefix, settings.cookie.name)
   const store = await selectStore(options, { settings, env, logger, deriveKeys })

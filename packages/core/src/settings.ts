@@ -73,6 +73,29 @@ const day = 24 * 60 * minute
 /** The largest delay of a Node timer. */
 const longestTimer = 2 ** 31 - 1
 
+/** Every name of `SessionOptions`. */
+const known = new Set([
+  ...['store', 'secret', 'persistent', 'idleTimeout', 'absoluteTimeout', 'touchInterval', 'storeTimeout'],
+  ...[
+    'keyPrefix',
+    'cookie',
+    'conflict',
+    'onStoreFailure',
+    'threshold',
+    'directory',
+    'fallback',
+    'logger',
+    'env',
+  ],
+  ...['name', 'httpOnly', 'secure', 'sameSite', 'path', 'domain'].map(name => `cookie.${name}`),
+])
+
+/** What is misspelt, or another library's. */
+export function unknownSettings(options: SessionOptions): string[] {
+  const names = [...Object.keys(options), ...Object.keys(options.cookie ?? {}).map(name => `cookie.${name}`)]
+  return names.filter(name => !known.has(name))
+}
+
 /** @throws SessionError ERR_SESSION_SETTING, naming the setting and what it may be. */
 export function resolveSettings(options: SessionOptions, env: Environment): Settings {
   const production = env.NODE_ENV === 'production'

@@ -70,6 +70,24 @@ describe('openSessions', () => {
     expect(log).toContain('Session storage initialized: memory (the store option)')
   })
 
+  test('what is no setting has no effect, and the log says so', async () => {
+    const log: string[] = []
+    const options = { idelTimeout: 1, cookie: { maxAge: 1 }, idleTimeout: 60_000 }
+    const sessions = await openSessions({ ...options, store: memoryStore(), secret, logger: logTo(log) })
+    await sessions.close()
+    expect(log.filter(line => line.includes('no effect'))).toEqual([
+      'There is no session setting idelTimeout: it has no effect.',
+      'There is no session setting cookie.maxAge: it has no effect.',
+    ])
+  })
+
+  test.each([{}, null, { get: () => undefined }])('a store that is none is refused: %j', async store => {
+    await expect(openSessions({ store: store as never, secret, env: {} })).rejects.toMatchObject({
+      code: 'ERR_SESSION_SETTING',
+      message: expect.stringContaining('The session setting store'),
+    })
+  })
+
   test('SESSION_STORE=memory works, and warns', async () => {
     const log: string[] = []
     const sessions = await openSessions({ secret, env: { SESSION_STORE: 'memory' }, logger: logTo(log) })

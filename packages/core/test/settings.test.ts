@@ -59,6 +59,10 @@ describe('resolveSettings', () => {
     [{ keyPrefix: 'p'.repeat(256) }, 'keyPrefix'],
     [{ conflict: 'ignore' as 'reject' }, 'conflict'],
     [{ cookie: { sameSite: 'None' } }, 'cookie.sameSite'],
+    // What other libraries take.
+    [{ cookie: { sameSite: true as unknown as 'Lax' } }, 'cookie.sameSite'],
+    [{ cookie: { secure: 'auto' as unknown as boolean } }, 'cookie.secure'],
+    [{ cookie: { httpOnly: 'no' as unknown as boolean } }, 'cookie.httpOnly'],
   ])('%j is refused, naming %s', (options, name) => {
     expect(() => resolveSettings(options, {})).toThrow(
       expect.objectContaining({ code: 'ERR_SESSION_SETTING', message: expect.stringContaining(` ${name} `) }),

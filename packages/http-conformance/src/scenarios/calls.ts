@@ -248,6 +248,29 @@ export function calls(open: OpenSite): void {
       expect(reply.status).toBeGreaterThanOrEqual(500)
     })
 
+    test.each(['save', 'destroy', 'regenerate'] as const)(
+      'I6: a callback that throws the error of its %s() gets an answer',
+      async method => {
+        const site = await open(
+          {
+            '/idiom': ({ owner, send }) =>
+              new Promise<void>(() => {
+                owner.session.theme = 'dark'
+                owner.session[method](error => {
+                  if (error) throw error
+                  send('fine')
+                })
+              }),
+          },
+          { errors: { answer: () => ({ status: 503, body: 'sorry' }) } },
+        )
+        const ada = await site.signedIn()
+        site.store.fail('update', 'destroy')
+        const reply = await ada.get('/idiom')
+        expect([reply.status, method === 'save' || reply.setCookies]).toEqual([503, method === 'save' || []])
+      },
+    )
+
     test('save() stores at once, and what is unchanged since is not stored again', async () => {
       const site = await open({
         '/save': async ({ owner, send }) => {

@@ -109,6 +109,22 @@ export function outage(open: OpenSite): void {
       expect((await ada.get('/often')).status).toBe(200)
     })
 
+    test('C6: an error handler that would answer with a redirect: the error instead, and the log has it', async () => {
+      const routes: Routes = {
+        '/change': exchange => {
+          change(exchange)
+          exchange.send('changed')
+        },
+      }
+      const site = await open(routes, { errors: { answer: () => ({ status: 302, body: 'Found' }) } })
+      const ada = await site.signedIn()
+      site.store.fail('update')
+      const reply = await ada.get('/change')
+      expect(reply.status).toBe(503)
+      expect(reply.body).toBe('The session could not be stored.')
+      expect(site.log.join()).toContain(down)
+    })
+
     test(`C1: a failed load is a 503 ${down} without a cookie change`, async () => {
       const site = await open({}, { errors: failingAnswer })
       const ada = await site.signedIn()
