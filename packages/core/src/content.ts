@@ -2,7 +2,7 @@ import { type Data, define } from './change.ts'
 import { createFlash, type Flash, keptMessages, putMessages } from './flash.ts'
 import { assertJson } from './json.ts'
 import type { SessionRequest } from './request.ts'
-import { createData, isReserved, reservedKey } from './session.ts'
+import { createData, isReserved } from './session.ts'
 import { Snapshot } from './snapshot.ts'
 
 /**
@@ -120,7 +120,6 @@ export function ownsKey(key: string): boolean {
 /** What `session.update(fn)` made of the data must fit a session as well. */
 export function assertStorable(data: Data): void {
   for (const key of Object.keys(data)) {
-    if (isReserved(key) && !ownsKey(key)) throw reservedKey(key)
     if (data[key] === undefined) delete data[key]
     else assertJson(data[key], key)
   }

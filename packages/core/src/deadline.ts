@@ -1,5 +1,8 @@
 import { SessionError, unavailable } from './errors.ts'
 
+/** The largest delay of a Node timer; a larger one would be none at all. */
+export const longestTimer: number = 2 ** 31 - 1
+
 /**
  * What a store's `work` resolves to, or ERR_SESSION_STORE_UNAVAILABLE if it rejects or takes longer than `timeout`
  * ms. The work itself can't be taken back: it may still be done later, once.
@@ -16,7 +19,7 @@ export function settleWithin<T>(
   failed: (error: unknown) => unknown = error => error,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(late(timeout)), timeout)
+    const timer = setTimeout(() => reject(late(timeout)), Math.min(timeout, longestTimer))
     work.then(
       value => {
         clearTimeout(timer)

@@ -1,6 +1,6 @@
 import type { Data } from './change.ts'
 import { assertStorable, ownsKey } from './content.ts'
-import { reservedKey } from './session.ts'
+import { isReserved, reservedKey } from './session.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SessionChange } from './store.ts'
 
@@ -28,6 +28,11 @@ export class Reads {
 
   noteAll(): void {
     this.#all = true
+  }
+
+  /** Those that were looked at, set or removed. */
+  get keys(): Iterable<string> {
+    return new Set([...this.#keys, ...this.#touched])
   }
 
   /** True if one looked at which keys there are: then any change may matter to it. */
@@ -72,7 +77,7 @@ export class Draft {
     this.data = new Proxy<Data>({}, this.#handler())
   }
 
-  /** @throws SessionError ERR_SESSION_VALUE, TypeError for a reserved key */
+  /** @throws SessionError ERR_SESSION_VALUE */
   result(): Snapshot {
     const set: Data = Object.create(null)
     const remove: string[] = []
@@ -154,7 +159,7 @@ export function withoutOwn(data: Data): Data {
 
 function settable(key: string | symbol): string {
   if (typeof key === 'string') {
-    if (ownsKey(key)) throw reservedKey(key)
+    if (isReserved(key)) throw reservedKey(key)
     return key
   }
   throw new TypeError('A session can not keep a symbol: use a string as the key.')

@@ -19,7 +19,8 @@ export function withdrawAnswer(res: ServerResponse, error: unknown): void {
 /** The error's. */
 export function setStatus(res: ServerResponse, error: unknown): void {
   res.statusCode = isSessionError(error) ? error.status : 500
-  res.statusMessage = ''
+  // HTTP/2 has none, and warns of whoever sets it.
+  if (res.req.httpVersionMajor < 2) res.statusMessage = ''
 }
 
 /** What Node itself throws once the head has left. */

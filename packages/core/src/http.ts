@@ -117,7 +117,7 @@ class ResponseGate {
     const committing = this.#request.commit()
     if (committing === undefined) {
       const { failure } = this.#request
-      if (failure !== undefined && this.#redirects) {
+      if (failure !== undefined && this.#pretends) {
         this.#answer(failure)
         return this.#discard(method, own)
       }
@@ -135,9 +135,10 @@ class ResponseGate {
     return answer
   }
 
-  get #redirects(): boolean {
+  /** Whether what is to leave tells of a success; an error handler's page that only lacks the status does not. */
+  get #pretends(): boolean {
     const { statusCode, headersSent } = this.#res
-    return !headersSent && statusCode >= 300 && statusCode < 400
+    return !headersSent && statusCode < 400 && (statusCode >= 300 || this.#request.isWithout)
   }
 
   #pass(method: Sender, args: unknown[]): unknown {
@@ -149,7 +150,9 @@ class ResponseGate {
   /** To the handler the response looks as if it were on its way: its head can't change any more. */
   #shut(committing: Promise<void>): void {
     const res = this.#res
-    const { statusCode, statusMessage } = res
+    const { statusCode } = res
+    // HTTP/2 has none, and warns of whoever asks.
+    const statusMessage = this.#req.httpVersionMajor > 1 ? '' : res.statusMessage
     this.#state = 'held'
     Object.defineProperty(res, 'headersSent', { value: true, configurable: true })
     for (const method of headers) Object.assign(res, { [method]: refuseHeaders })
@@ -159,7 +162,8 @@ class ResponseGate {
       Reflect.deleteProperty(res, 'headersSent')
       Reflect.deleteProperty(res, 'writableEnded')
       for (const method of headers) Object.assign(res, { [method]: this.#originals[method] })
-      Object.assign(res, { statusCode, statusMessage })
+      res.statusCode = statusCode
+      if (statusMessage) res.statusMessage = statusMessage
     }
     committing.then(
       () => {

@@ -67,13 +67,18 @@ function findFlawOfKind(value: object, keys: readonly string[]): Flaw | undefine
   if ('toJSON' in value && typeof value.toJSON === 'function') {
     return flaw('an object with a toJSON method', 'keep what toJSON returns')
   }
-  if (isArray && keys.length !== value.length) return flaw('an array with holes or extra keys', 'fill it')
+  if (isArray && !isFull(value, keys)) return flaw('an array with holes or extra keys', 'fill it')
   if (Reflect.ownKeys(value).length !== keys.length + (isArray ? 1 : 0)) {
     return flaw('an object with a hidden key or a symbol as one', 'use plain string keys')
   }
   return keys.includes('__proto__')
     ? flaw('an object with a key named __proto__', 'rename the key')
     : undefined
+}
+
+/** Whether the keys are all its indices, which come first, and nothing else. */
+function isFull({ length }: readonly unknown[], keys: readonly string[]): boolean {
+  return keys.length === length && (length === 0 || keys[length - 1] === `${length - 1}`)
 }
 
 /** In whichever realm it was made. */

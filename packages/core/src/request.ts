@@ -14,7 +14,7 @@ import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
 import type { Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
 import { isUnavailable, type Patience, type StoreCalls } from './store-calls.ts'
-import { currentTime, expiryOf, touchIsDue } from './timeouts.ts'
+import { currentTime, elapsedTime, expiryOf, touchIsDue } from './timeouts.ts'
 import {
   changedFirst,
   gone,
@@ -183,6 +183,8 @@ export class SessionRequest {
   }
 
   setFlash(messages: unknown): void {
+    // connect-flash does so to be sure that there are some.
+    if (messages === this.#content.flash) return
     this.assertOpen()
     this.#content.flash = messages
   }
@@ -247,7 +249,7 @@ export class SessionRequest {
   }
 
   save(): Promise<void> {
-    return this.#inTurn(saving, () => this.#write())
+    return this.#inTurn(saving, async () => void (await this.#write()))
   }
 
   update(change: (data: Data) => unknown): Promise<unknown> {
@@ -267,6 +269,8 @@ export class SessionRequest {
     try {
       this.assertOpen()
     } catch (error) {
+      // Whoever does not look at the error must not answer as if it had been done.
+      if (this.isWithout) this.#failure = error
       const refused = Promise.reject(error)
       refused.catch(() => this.#engine.logger.error(`Session call refused: ${messageOf(error)}`))
       return refused
@@ -293,15 +297,16 @@ export class SessionRequest {
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
   async #endStored(token: string, signsIn: boolean): Promise<void> {
     const { calls } = this.#engine
-    const deadline = currentTime() + this.#patience.left
+    const deadline = elapsedTime() + this.#patience.left
     let stands = this.#known() ?? knownFrom(await calls.load(token, this.#patience))
     while (stands !== null) {
       const { version } = stands
       const change = { expiresAt: 0, ...(version !== undefined && { expectedVersion: version }) }
+      if (this.#engine.settings.conflict === 'reject') this.#assertSeen(stands.state)
       const outcome = await calls.update(token, change, this.#patience)
       if (outcome.status === 'written') break
       stands = outcome.status === 'gone' ? null : knownFrom(outcome.current)
-      if (stands !== null && currentTime() >= deadline) throw lostEveryTime()
+      if (stands !== null && elapsedTime() >= deadline) throw lostEveryTime()
     }
     // It was ended elsewhere: a fresh sign-in may begin anew, but nothing of the dead session comes along. Anything else
     // this request may still try finds it gone as well, and creates nothing.
@@ -310,6 +315,14 @@ export class SessionRequest {
     this.#alive = this.#alive.filter(each => each !== token)
     this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
     this.#seen = Snapshot.empty
+  }
+
+  /** For `conflict: 'reject'`: of every key that this request changed, nobody else may have changed the value. */
+  #assertSeen(stands: Snapshot): void {
+    const { set = {}, remove = [] } = this.#seen.changeTo(this.#content.taken()) ?? {}
+    for (const key of [...Object.keys(set), ...remove]) {
+      if (!stands.isSame(this.#seen, key)) throw changedFirst()
+    }
   }
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
@@ -336,13 +349,13 @@ export class SessionRequest {
     if (settings.conflict === 'reject') await this.#write()
     const before = this.#content.taken()
     const own = this.#seen.changeTo(before) ?? {}
-    const deadline = currentTime() + this.#patience.left
+    const deadline = elapsedTime() + this.#patience.left
     if (this.#stored === null || !store.supports.revocation) {
       const { state, value } = await runUpdate(
         { own, change, deadline },
         this.#seen,
         new Reads(),
-        currentTime(),
+        elapsedTime(),
       )
       this.#content.rebase(before, state)
       await this.#write().catch((error: unknown) => {
@@ -357,10 +370,12 @@ export class SessionRequest {
     const result = await updates
       .run(token, { seen: { state: this.#seen, version }, own, change, deadline })
       .finally(() => {
-        patience.left = Math.max(0, deadline - currentTime())
+        patience.left = Math.max(0, deadline - elapsedTime())
       })
-    this.#content.rebase(before, result.state)
-    this.#acknowledge(token, result.version, expiresAt, result.state)
+    // Of the rest, this request may know better: what it was told last.
+    const state = result.known === 'all' ? result.state : this.#seen.taking(result.known, result.state)
+    this.#content.rebase(before, state)
+    this.#acknowledge(token, result.version, expiresAt, state)
     return result.value
   }
 
@@ -384,8 +399,7 @@ export class SessionRequest {
   async #commit(now: Snapshot | undefined): Promise<void> {
     try {
       await this.#calls.done()
-      await this.#write(now)
-      await this.#touch()
+      if (!(await this.#write(now))) await this.#touch()
     } catch (error) {
       throw this.#fail(error, 'failed')
     } finally {
@@ -404,21 +418,22 @@ export class SessionRequest {
     }
   }
 
-  /** Writes what changed since the last write, if anything did. With the commit's, the expiry moves as well. */
-  async #write(now: Snapshot = this.#content.taken()): Promise<void> {
+  /** Writes what changed since the last write, if anything did: whether it did. With the commit's, the expiry moves as well. */
+  async #write(now: Snapshot = this.#content.taken()): Promise<boolean> {
     if (this.#stored === null) {
       if (!now.isEmpty) await this.#create(this.#userId, this.#createdAt)
-      return
+      return !now.isEmpty
     }
     const { token, expiresAt } = this.#stored
     const change = this.#seen.changeTo(now)
-    if (change === null) return
+    if (change === null) return false
     const next = this.isOpen ? undefined : this.#nextExpiry()
     const full = this.#guarded({ ...change, ...(next !== undefined && { expiresAt: next }) })
     const outcome = await this.#engine.calls.update(token, full, this.#patience)
     if (outcome.status === 'gone') throw gone()
     if (outcome.status === 'conflict') throw changedFirst()
     this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now)
+    return true
   }
 
   /**
@@ -467,9 +482,9 @@ export class SessionRequest {
   /** A write is acknowledged: `seen` stands now, and perhaps the browser has to learn of it. */
   #acknowledge(token: string, version: string | undefined, expiresAt: number, seen: Snapshot): void {
     const before = this.#stored
-    const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent || this.#rotated
+    const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent
     const prolonged = before !== null && expiresAt > before.expiresAt
-    if (token !== before?.token || this.#ageChanged || (outlives && prolonged)) {
+    if (token !== before?.token || this.#ageChanged || this.#rotated || (outlives && prolonged)) {
       this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
     }
@@ -514,8 +529,11 @@ export class SessionRequest {
     const { settings, touching } = this.#engine
     if (this.#stored === null || touching.has(this.#stored.token)) return undefined
     const now = currentTime()
-    const next = expiryOf(this.#createdAt ?? now, now, settings)
-    return touchIsDue(this.#stored.expiresAt, next, settings) ? next : undefined
+    const createdAt = this.#createdAt ?? now
+    const next = expiryOf(createdAt, now, settings)
+    // Where use prolongs it no more, no touch would ever be due to sign the cookie anew.
+    const lastChance = this.#rotated && next === createdAt + settings.absoluteTimeout
+    return lastChance || touchIsDue(this.#stored.expiresAt, next, settings) ? next : undefined
   }
 
   #fail(error: unknown, phase: 'begun' | 'failed'): unknown {

@@ -17,11 +17,13 @@ export function sentTokens(
   { settings, signer }: { readonly settings: Settings; readonly signer: Signer },
   cookieHeader: string | undefined,
 ): SentToken[] {
-  const verified = []
+  const verified = new Map<string, SentToken>()
   for (const value of findCookies(cookieHeader, settings.cookie.name)) {
     const found = signer.verify(value)
-    if (found) verified.push(found)
+    // Of one that was sent with two signatures, the current one counts.
+    if (found && (!found.rotated || !verified.has(found.token))) verified.set(found.token, found)
   }
-  if (verified.length < 2) return verified
-  return verified.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
+  const tokens = [...verified.values()]
+  if (tokens.length < 2) return tokens
+  return tokens.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
 }

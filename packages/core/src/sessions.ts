@@ -12,7 +12,7 @@ import {
 } from './settings.ts'
 import type { SessionStore, StoreHealth } from './store.ts'
 import { isUnavailable, StoreCalls } from './store-calls.ts'
-import { currentTime } from './timeouts.ts'
+import { elapsedTime } from './timeouts.ts'
 import { Updates } from './updates.ts'
 
 /** The sessions of an application: give it to `session(sessions)` of `@sojourn/express` or `@sojourn/koa`. */
@@ -97,6 +97,6 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const store = await selectStore(options, { settings, env, logger, deriveKeys })
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
-  const updates = new Updates(calls, currentTime)
+  const updates = new Updates(calls, elapsedTime)
   return new Sessions({ store, calls, settings, signer, updates, touching: new Set(), logger })
 }

@@ -1,4 +1,5 @@
 import { type CookieOptions, type CookieSettings, cookieSettings } from './cookies.ts'
+import { longestTimer } from './deadline.ts'
 import { SessionError } from './errors.ts'
 import type { SessionStore } from './store.ts'
 
@@ -70,8 +71,6 @@ export interface Settings {
 
 const minute = 60_000
 const day = 24 * 60 * minute
-/** The largest delay of a Node timer. */
-const longestTimer = 2 ** 31 - 1
 
 /** Every name of `SessionOptions`. */
 const known = new Set([
@@ -144,7 +143,7 @@ function duration(name: string, value: number | undefined, fallback: number, lea
 function numberFrom(env: Environment, name: string): number | undefined {
   const text = env[name]
   if (text === undefined || text === '') return undefined
-  const value = Number(text)
+  const value = text.trim() === '' ? Number.NaN : Number(text)
   if (Number.isNaN(value)) throw badSetting(name, 'a number')
   return value
 }

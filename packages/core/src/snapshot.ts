@@ -72,6 +72,17 @@ export class Snapshot {
     return true
   }
 
+  /** Another one: with these keys as they are in the other. */
+  taking(keys: Iterable<string>, from: Snapshot): Snapshot {
+    const texts = new Map(this.#texts)
+    for (const key of keys) {
+      const text = from.#texts.get(key)
+      if (text === undefined) texts.delete(key)
+      else texts.set(key, text)
+    }
+    return new Snapshot(texts)
+  }
+
   /** Another one, with the change applied. */
   with(change: SessionChange): Snapshot {
     const texts = new Map(this.#texts)

@@ -19,7 +19,7 @@ export interface UpdateJob {
   readonly own: SessionChange
   /** The function: modifies the data that it gets. Runs as often as it takes. */
   readonly change: (data: Data) => unknown
-  /** Epoch ms; later nobody waits for the answer, and nothing is tried any more. */
+  /** By `performance.now()`; later nobody waits for the answer, and nothing is tried any more. */
   readonly deadline: number
 }
 
@@ -33,6 +33,8 @@ export interface UpdateResult extends Known {
   readonly value: unknown
   /** As this job left it; those that were written with it may have changed more. */
   readonly state: Snapshot
+  /** The keys of which that is known to be true; `all`, or those that were looked at or changed. */
+  readonly known: 'all' | Iterable<string>
 }
 
 /** Milliseconds that an error which says more may come after a job's deadline. */
@@ -113,7 +115,7 @@ export class Updates {
         const seenAll = !reads.all || stands.version !== undefined
         stands = knownFrom(loaded)
         if (change || !seenAll || !guardsHold(loaded.record.data, loaded.version, guard)) continue
-        settleAll(steps, stands)
+        settleAll(steps, { ...stands, known: reads.keys })
         return stands
       }
       const outcome = await this.#store.update(token, { ...change, ...guard })
@@ -121,7 +123,7 @@ export class Updates {
       if (outcome.status === 'written') {
         // Guarded by values alone, others may have changed other keys.
         stands = { state: last.state, version: reads.all ? outcome.version : undefined }
-        settleAll(steps, stands)
+        settleAll(steps, { ...stands, known: reads.all ? 'all' : reads.keys })
         return stands
       }
       // At once, on what stands: while a loser pauses, the others go on and it would lose again.
@@ -176,13 +178,14 @@ export async function runUpdate(
   return { state, value: value === draft.data ? withoutOwn(state.data()) : value }
 }
 
-function settleAll(steps: Step[], { state, version }: Known): void {
+/** Tells each job how it went; only what the last one left stands now. */
+function settleAll(steps: Step[], { state, version, known }: Omit<UpdateResult, 'value'>): void {
   const last = steps.findLast(step => step.ok)
   for (const step of steps) {
     const { resolve, reject } = step.waiting
     if (!step.ok) reject(step.error)
-    else if (step === last) resolve({ value: step.value, state, version })
-    else resolve({ value: step.value, state: step.state, version: undefined })
+    else if (step === last) resolve({ value: step.value, state, version, known })
+    else resolve({ value: step.value, state: step.state, version: undefined, known })
   }
 }
 

@@ -115,13 +115,10 @@ describe('a draft', () => {
       (data: Data) => Object.freeze(data),
     ])
       expect(() => refused(open().data)).toThrow(TypeError)
-    for (const [key, error] of [
-      ['__proto__', TypeError],
-      ['regenerate', TypeError],
-    ] as const) {
-      const draft = open()
-      draft.data[key] = {}
-      expect(() => draft.result()).toThrow(error)
+    for (const key of ['__proto__', 'regenerate', 'flash']) {
+      expect(() => {
+        open().data[key] = {}
+      }).toThrow(TypeError)
     }
     const draft = open()
     draft.data.when = new Date()

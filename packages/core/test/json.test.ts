@@ -58,6 +58,11 @@ describe('assertJson', () => {
     ['a boxed string', Object('x'), 'session.value is a String'],
     ['a class instance', new Point(), 'session.value is a Point'],
     ['an inherited value', Object.create({ a: 1 }), 'session.value is a Object'],
+    [
+      'an array with a hole and a key',
+      Object.assign([1, 2, 3].with(2, 3).slice(0, 1).concat(new Array(1)), { a: 1 }),
+      'holes',
+    ],
     ['an array with a hole', [1, undefined, 3].filter((_, at) => at !== 1).concat(new Array(1)), 'holes'],
     ['an array with an extra key', Object.assign([1], { extra: 1 }), 'extra keys'],
     ['a toJSON', { toJSON: () => 1 }, 'toJSON'],

@@ -72,7 +72,7 @@ describe('openSessions', () => {
 
   test('what is no setting has no effect, and the log says so', async () => {
     const log: string[] = []
-    const options = { idelTimeout: 1, cookie: { maxAge: 1 }, idleTimeout: 60_000 }
+    const options: object = { idelTimeout: 1, cookie: { maxAge: 1 }, idleTimeout: 60_000 }
     const sessions = await openSessions({ ...options, store: memoryStore(), secret, logger: logTo(log) })
     await sessions.close()
     expect(log.filter(line => line.includes('no effect'))).toEqual([

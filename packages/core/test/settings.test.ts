@@ -69,8 +69,8 @@ describe('resolveSettings', () => {
     )
   })
 
-  test('an environment variable that is no number is refused', () => {
-    expect(() => resolveSettings({}, { SESSION_FILE_THRESHOLD: 'many' })).toThrow(
+  test.each(['many', ' '])('an environment variable that is no number is refused: "%s"', text => {
+    expect(() => resolveSettings({}, { SESSION_FILE_THRESHOLD: text })).toThrow(
       expect.objectContaining({ code: 'ERR_SESSION_SETTING' }),
     )
   })

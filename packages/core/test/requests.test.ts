@@ -1,0 +1,187 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { openSessions, type Session, type SessionOptions, type Sessions } from '../src/index.ts'
+import { memoryStore } from '../src/memory.ts'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const secret = 'a secret of the tests, long enough for production'
+const newSecret = 'another secret of the tests, long enough for production'
+const hour = 3_600_000
+
+async function open(options: SessionOptions = {}): Promise<Sessions> {
+  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent, ...options })
+  onTestFinished(() => sessions.close())
+  return sessions
+}
+
+async function begin(sessions: Sessions, cookie?: string) {
+  const request = sessions.begin(cookie)
+  await request.load()
+  return Object.assign(request, { data: request.session as Session & Record<string, unknown> })
+}
+
+/** The cookie of a new session with these data. */
+async function created(sessions: Sessions, data: object): Promise<string> {
+  const request = await begin(sessions)
+  Object.assign(request.session, data)
+  await request.commit()
+  return cookieOf(request)
+}
+
+function cookieOf({ setCookie }: { setCookie: string | undefined }): string {
+  return setCookie?.split(';')[0] ?? ''
+}
+
+async function stored(sessions: Sessions, cookie: string): Promise<object> {
+  return { ...(await begin(sessions, cookie)).session }
+}
+
+describe('parallel requests', () => {
+  test.each(['last-wins', 'reject'] as const)(
+    'I2: update(fn) beside an older update(fn) takes nothing back that its request saved: %s',
+    async conflict => {
+      const sessions = await open({ conflict })
+      const cookie = await created(sessions, { otp: '1234', cart: ['a'] })
+      const [first, second] = [await begin(sessions, cookie), await begin(sessions, cookie)]
+      let finish = () => {}
+      const asked = new Promise<void>(resolve => (finish = resolve))
+      const slow = first.session.update(async data => {
+        await asked
+        data.hits = 1
+      })
+      delete second.data.otp
+      second.data.cart = ['a', 'b']
+      await second.session.save()
+      const last = second.session.update(data => {
+        data.seen = true
+      })
+      finish()
+      await Promise.all([slow, last])
+      expect(second.data).toMatchObject({ cart: ['a', 'b'], seen: true })
+      expect(second.data).not.toHaveProperty('otp')
+      second.data.cart = [...(second.data.cart as string[]), 'c']
+      await Promise.all([first.commit(), second.commit()])
+      expect(await stored(sessions, cookie)).toEqual({ cart: ['a', 'b', 'c'], hits: 1, seen: true })
+    },
+  )
+
+  test.each([undefined, 'ada'])(
+    "C2: with conflict: 'reject' regenerate refuses what another request changed first: userId %s",
+    async userId => {
+      const sessions = await open({ conflict: 'reject' })
+      const cookie = await created(sessions, { x: 1, y: 1 })
+      const [first, second] = [await begin(sessions, cookie), await begin(sessions, cookie)]
+      second.data.x = 'theirs'
+      await second.commit()
+      first.data.x = 'ours'
+      const regenerated = first.session.regenerate(userId === undefined ? {} : { userId })
+      await expect(regenerated).rejects.toMatchObject({ code: 'ERR_SESSION_CONFLICT' })
+      expect(await stored(sessions, cookie)).toEqual({ x: 'theirs', y: 1 })
+      const third = await begin(sessions, cookie)
+      third.data.y = 2
+      await third.session.regenerate({ userId: 'ada' })
+    },
+  )
+})
+
+describe('a commit', () => {
+  test('is one write, however long that takes', async () => {
+    const store = memoryStore()
+    let writes = 0
+    const slow = async <T>(write: () => Promise<T>): Promise<T> => {
+      writes++
+      await new Promise(resolve => setTimeout(resolve, 5))
+      return write()
+    }
+    const [create, update] = [store.create.bind(store), store.update.bind(store)]
+    store.create = record => slow(() => create(record))
+    store.update = (token, change) => slow(() => update(token, change))
+    const sessions = await open({ store, touchInterval: 0 })
+    const cookie = await created(sessions, { a: 1 })
+    expect(writes).toBe(1)
+    const request = await begin(sessions, cookie)
+    request.data.a = 2
+    await request.commit()
+    expect(writes).toBe(2)
+  })
+
+  test.each([
+    ['idle before absolute', 24 * hour, 720 * hour],
+    ['idle as long as absolute', 720 * hour, 720 * hour],
+  ])('signs the cookie of a rotated secret anew: %s', async (_, idleTimeout, absoluteTimeout) => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const store = memoryStore()
+    const limits = { store, idleTimeout, absoluteTimeout }
+    const old = await created(await open(limits), { a: 1 })
+    vi.setSystemTime(Date.now() + 6 * hour)
+    const request = await begin(await open({ ...limits, secret: [newSecret, secret] }), old)
+    await request.commit()
+    const fresh = cookieOf(request)
+    expect(await stored(await open({ ...limits, secret: newSecret }), fresh)).toEqual({ a: 1 })
+  })
+})
+
+describe('two cookies', () => {
+  test('R14: one session, signed with the old and the new secret: the same answer in any order', async () => {
+    const store = memoryStore()
+    const old = await created(await open({ store }), { a: 1 })
+    const rotated = await open({ store, secret: [newSecret, secret], touchInterval: 0 })
+    await new Promise(resolve => setTimeout(resolve, 5))
+    const request = await begin(rotated, old)
+    await request.commit()
+    const both = [old, cookieOf(request)]
+    await new Promise(resolve => setTimeout(resolve, 5))
+    const answers = []
+    for (const header of [both.join('; '), both.toReversed().join('; ')]) {
+      const again = await begin(rotated, header)
+      await again.commit()
+      answers.push(again.setCookie)
+    }
+    expect(answers).toEqual([undefined, undefined])
+  })
+})
+
+describe('time', () => {
+  test('I6: a clock that is set forward ends no update', async () => {
+    const sessions = await open()
+    const cookie = await created(sessions, { n: 0 })
+    const request = await begin(sessions, cookie)
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    await request.session.update(async data => {
+      vi.setSystemTime(Date.now() + hour)
+      // Somebody is faster the first time, so that it runs again.
+      if (data.n === 0) {
+        const other = await begin(sessions, cookie)
+        other.data.n = 1
+        await other.commit()
+      }
+      data.m = data.n
+    })
+    expect(await stored(sessions, cookie)).toEqual({ n: 1, m: 1 })
+  })
+
+  test('I6: the longest storeTimeout is not the shortest', async () => {
+    const sessions = await open({ storeTimeout: 2 ** 31 - 1 })
+    const cookie = await created(sessions, { n: 0 })
+    const request = await begin(sessions, cookie)
+    await request.session.update(async data => {
+      await new Promise(resolve => setTimeout(resolve, 10))
+      data.n = 1
+    })
+    expect(await stored(sessions, cookie)).toEqual({ n: 1 })
+  })
+})
+
+test('a control as a key is refused where update(fn) sets it', async () => {
+  const request = await begin(await open())
+  let refused: unknown
+  await request.session.update(data => {
+    try {
+      data.id = 5
+    } catch (error) {
+      refused = error
+    }
+  })
+  expect(refused).toMatchObject({ message: expect.stringContaining('session.id is a part of every session') })
+})
