@@ -7,8 +7,23 @@ export const closing: readonly Check[] = [
     promise: 'the store has a name and says what it supports',
     async run({ store }) {
       assert.match(store.name, /^\S+$/)
-      const { sharedAcrossProcesses, revocation, atomicUpdate, userIndex, eviction = false } = store.supports
-      for (const ability of [sharedAcrossProcesses, revocation, atomicUpdate, userIndex, eviction]) {
+      const { supports } = store
+      const {
+        sharedAcrossProcesses,
+        revocation,
+        atomicUpdate,
+        userIndex,
+        eviction = false,
+        ownClock = false,
+      } = supports
+      for (const ability of [
+        sharedAcrossProcesses,
+        revocation,
+        atomicUpdate,
+        userIndex,
+        eviction,
+        ownClock,
+      ]) {
         assert.equal(typeof ability, 'boolean')
       }
     },

@@ -526,14 +526,16 @@ export class SessionRequest {
 
   /** What the expiry is to become, if moving it is due and no other request of this process is doing so. */
   #nextExpiry(): number | undefined {
-    const { settings, touching } = this.#engine
+    const { settings, store, touching } = this.#engine
     if (this.#stored === null || touching.has(this.#stored.token)) return undefined
     const now = currentTime()
     const createdAt = this.#createdAt ?? now
     const next = expiryOf(createdAt, now, settings)
     // Where use prolongs it no more, no touch would ever be due to sign the cookie anew.
     const lastChance = this.#rotated && next === createdAt + settings.absoluteTimeout
-    return lastChance || touchIsDue(this.#stored.expiresAt, next, settings) ? next : undefined
+    return lastChance || touchIsDue(this.#stored.expiresAt, next, settings, store.supports.ownClock === true)
+      ? next
+      : undefined
   }
 
   #fail(error: unknown, phase: 'begun' | 'failed'): unknown {

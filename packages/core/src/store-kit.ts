@@ -1,7 +1,7 @@
 export { Batches, rejected } from './batches.ts'
 export { applyChange, type Data, define, guardsHold } from './change.ts'
 export { maxCookieBytes, tooLarge } from './cookies.ts'
-export { settleWithin } from './deadline.ts'
+export { longestTimer, settleWithin } from './deadline.ts'
 export { isSessionError, SessionError, unavailable } from './errors.ts'
 export { isId, newId } from './ids.ts'
 export { assertJson } from './json.ts'

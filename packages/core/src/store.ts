@@ -66,6 +66,11 @@ export interface StoreAbilities {
   readonly userIndex: boolean
   /** The store also implements `Eviction`: it may end a live session to stay under a limit. */
   readonly eviction?: boolean
+  /**
+   * The store counts a session's life by a clock of its own, from each write on, so that those of the processes don't
+   * matter: `expiresAt` is to it how long the session lives, by the clock of whoever writes.
+   */
+  readonly ownClock?: boolean
 }
 
 export interface StoreHealth {

@@ -10,10 +10,16 @@ export function expiryOf(createdAt: number, now: number, limits: Limits): number
   return Math.min(now + limits.idleTimeout, createdAt + limits.absoluteTimeout)
 }
 
-/** Whether moving the expiry is worth a write. A short idle timeout is kept to within a tenth of itself. */
-export function touchIsDue(expiresAt: number, next: number, limits: Limits): boolean {
+/**
+ * Whether moving the expiry is worth a write. A short idle timeout is kept to within a tenth of itself.
+ *
+ * @param ownClock whether the store counts by a clock of its own: an expiry that lies further ahead than any use now could
+ * move it was written by a clock that is ahead, and the store will end the session earlier than it says
+ */
+export function touchIsDue(expiresAt: number, next: number, limits: Limits, ownClock: boolean): boolean {
   const interval = Math.min(limits.touchInterval, limits.idleTimeout / 10)
-  return next > expiresAt && next - expiresAt >= interval
+  const later = ownClock ? Math.abs(next - expiresAt) : next - expiresAt
+  return later > 0 && later >= interval
 }
 
 /** Milliseconds by a clock that nobody can set: for deadlines. */

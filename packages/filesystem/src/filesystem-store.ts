@@ -12,7 +12,7 @@ import type {
   StoreHealth,
   Written,
 } from '@sojourn/core'
-import { projectFolder, unavailable } from '@sojourn/core/store-kit'
+import { longestTimer, projectFolder, unavailable } from '@sojourn/core/store-kit'
 import { KeyvStore } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
@@ -81,7 +81,7 @@ class FilesystemStore extends KeyvStore implements Eviction {
     const { threshold = 1000, cleanupInterval = 5 * 60_000, logger = console } = options
     this.#adapter = adapter
     this.#threshold = threshold
-    this.#cleanupOptions = { threshold, logger, interval: cleanupInterval }
+    this.#cleanupOptions = { threshold, logger, interval: Math.min(cleanupInterval, longestTimer) }
   }
 
   /** @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it */

@@ -71,6 +71,14 @@ describe('cleanup', () => {
     await store.close()
   })
 
+  it('is as rare as was asked for, however rare that is', async () => {
+    const { directory, store, create } = open(1000, { cleanupInterval: 30 * 24 * hour })
+    await create(30)
+    await sleep(150)
+    expect(buckets(directory)).toHaveLength(1)
+    await store.close()
+  })
+
   it('removes expired sessions, and the folders they leave empty, when traffic has stopped', async () => {
     const { directory, store, create } = open(1000, { cleanupInterval: 50 })
     for (let i = 0; i < 20; i++) await create(30)

@@ -21,6 +21,8 @@ export interface KeyvStoreOptions {
   readonly keyPrefix?: string
   /** Whether other processes see the same storage. Default: true, but for a `Map`. */
   readonly sharedAcrossProcesses?: boolean
+  /** Whether the adapter's server counts a key's life by a clock of its own. Default: false. */
+  readonly ownClock?: boolean
 }
 
 /**
@@ -46,6 +48,7 @@ export class KeyvStore implements SessionStore {
       revocation: true,
       atomicUpdate: isAtomic(adapter),
       userIndex: false,
+      ownClock: options.ownClock ?? false,
     }
     if (adapter.throwOnErrors === false) adapter.throwOnErrors = true
     this.#adapter = isAtomic(adapter) ? adapter : new EmulatedAdapter(adapter)

@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { TextChange } from '@sojourn/keyv'
 
-/** Milliseconds that a command may have been on its way, and more. */
-const longestWay = 1000
-
 /** From so many keys on it is cheaper to take the whole text apart. */
 const manyKeys = 16
 
@@ -13,7 +10,8 @@ const manyKeys = 16
  * text is taken apart once, so the cost is never that of keys times length. Answers `{'gone'}`, `{'conflict', text}` or
  * `{'written', version}`.
  *
- * KEYS[1] the session; ARGV: expiresAt or '', its life in ms or '', now, expectedVersion or '', then three lists, each
+ * KEYS[1] the session; ARGV: expiresAt or '', its life in ms or '', now, expectedVersion or '', the milliseconds within
+ * which a session has just expired (`hasJustExpired`), then three lists, each
  * after its length: set (key, value), remove (key), expected (key, value or '' for absent).
  */
 export const applyChangeScript: string = `
@@ -22,7 +20,7 @@ if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
 local late = tonumber(ARGV[3]) - tonumber(expires)
-if late >= 0 and late < ${longestWay} then return {'gone'} end
+if late >= 0 and late < tonumber(ARGV[5]) then return {'gone'} end
 
 -- A line break, then each line with a comma and a line break behind it.
 local body = '\\n'
@@ -89,7 +87,7 @@ local function byTable()
 end
 
 -- The first argument of each list, and how many it has.
-local set, sets = 6, tonumber(ARGV[5])
+local set, sets = 7, tonumber(ARGV[6])
 local remove = set + 2 * sets + 1
 local removes = tonumber(ARGV[remove - 1])
 local expected = remove + removes + 1
@@ -125,19 +123,26 @@ export const applyChangeSha: string = createHash('sha1').update(applyChangeScrip
  * when Redis was told. What expired longer ago by that clock shows that the clock is wrong, and Redis' counts.
  *
  * @param late milliseconds since its expiry
+ * @param longestWay milliseconds that a command may be on its way
  */
-export function hasJustExpired(late: number): boolean {
+export function hasJustExpired(late: number, longestWay: number): boolean {
   return late >= 0 && late < longestWay
 }
 
-/** The script's arguments. @param now epoch ms */
-export function argumentsOf(change: TextChange, now: number): string[] {
+/**
+ * The script's arguments.
+ *
+ * @param now epoch ms
+ * @param longestWay milliseconds that a command may be on its way
+ */
+export function argumentsOf(change: TextChange, now: number, longestWay: number): string[] {
   const { expiresAt, expectedVersion } = change
   return [
     expiresAt === undefined ? '' : String(expiresAt),
     expiresAt === undefined ? '' : String(Math.ceil(expiresAt - now)),
     String(now),
     expectedVersion === undefined ? '' : String(expectedVersion),
+    String(longestWay),
     ...[String(change.set.length), ...change.set.flat()],
     ...[String(change.remove.length), ...change.remove],
     ...[

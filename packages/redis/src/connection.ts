@@ -47,8 +47,25 @@ export function checkedConnection(connection: RedisConnection): Unnamed {
       'The connection of redisStore',
       'must be a URL such as redis://host:6379, options with url, socket, rootNodes or sentinelRootNodes, or a client of node-redis',
     )
-  if ('url' in own && typeof own.url === 'string') checkedUrl(own.url)
+  if (isClient(own) && typeof own.isOpen !== 'boolean') throw wrongClient()
+  for (const url of urlsIn(own)) checkedUrl(url)
   return own
+}
+
+/** One that is not node-redis', or an older one, which takes no notice of the expiry. */
+export function wrongClient(): SessionError {
+  return bad('The client given to redisStore', "must be one of node-redis 5 or later (the package 'redis')")
+}
+
+/** Wherever node-redis takes one. */
+function urlsIn(options: Unnamed): string[] {
+  if (isClient(options)) return []
+  const places: readonly (RedisClientOptions | undefined)[] = isClusterOptions(options)
+    ? [...options.rootNodes, options.defaults]
+    : isSentinelOptions(options)
+      ? [options.nodeClientOptions, options.sentinelClientOptions]
+      : [options]
+  return places.flatMap(place => (typeof place?.url === 'string' ? [place.url] : []))
 }
 
 function unnamed(connection: Exclude<RedisConnection, string>): Unnamed {
@@ -109,7 +126,9 @@ export function tlsFrom(env: Environment): RedisTls | undefined {
 
 function readPem(name: string, file: string): Buffer {
   try {
-    return readFileSync(file)
+    const pem = readFileSync(file)
+    if (!pem.includes('-----BEGIN ')) throw new Error('no PEM')
+    return pem
   } catch (cause) {
     throw bad(
       `SESSION_REDIS_TLS_${name.toUpperCase()}`,

@@ -1,3 +1,6 @@
+import { isSessionError } from '@sojourn/core/store-kit'
+import { type AtomicAdapter, encodeChange, encodeRecord } from '@sojourn/keyv'
+import { wrongClient } from './connection.ts'
 import type { Link } from './link.ts'
 
 /** What of a client of one server a look at its health needs. */
@@ -6,6 +9,8 @@ interface ServerClient {
   configGet(name: string): Promise<unknown>
 }
 
+/** Milliseconds after which what was tried out is gone, whatever happened to whoever did. */
+const tryOutLife = 10_000
 /** Seconds that a replica may lag: Redis itself reports once a second. */
 const longestLag = 5
 /** Bytes of changes: some hundred sessions. */
@@ -19,7 +24,38 @@ export async function dangers(link: Link): Promise<string[]> {
     const nodes = (await redis.getMasterNodes()) as unknown as ServerClient[]
     return Promise.all(nodes.map(askServer))
   })
-  return [...new Set(found.flatMap(dangersOf))]
+  return [...new Set(found.flatMap(facts => dangersOf(facts, link.replicated)))]
+}
+
+/**
+ * Does with a key what is done with sessions: begins one, changes it, ends it. Resolves with what stands in the way of new
+ * sessions alone.
+ *
+ * @throws SessionError if the server can not be used: ERR_SESSION_STORE_UNAVAILABLE with the reason, or
+ * ERR_SESSION_SETTING if the client does not do what it is told
+ */
+export async function tryOut(adapter: AtomicAdapter, key: string): Promise<string[]> {
+  const [full] = await Promise.all([begin(adapter, key), adapter.delete(`${key}-absent`)])
+  await adapter.delete(key)
+  return full
+}
+
+async function begin(adapter: AtomicAdapter, key: string): Promise<string[]> {
+  const now = Date.now()
+  const expiresAt = now + tryOutLife
+  const text = encodeRecord({ data: {}, createdAt: now, expiresAt }, 1)
+  try {
+    const created = await adapter.createIfAbsent(key, text, expiresAt)
+    if (created && (await adapter.createIfAbsent(key, text, expiresAt))) {
+      await adapter.delete(key)
+      throw wrongClient()
+    }
+    await adapter.applyChange(key, encodeChange({ set: { tried: 'out' } }))
+    return []
+  } catch (error) {
+    if (!isSessionError(error) || error.reason !== 'full') throw error
+    return ['it is out of memory (maxmemory), so no session can begin or change: give it more']
+  }
 }
 
 interface ServerFacts {
@@ -37,7 +73,7 @@ async function askServer(client: ServerClient): Promise<ServerFacts> {
   }
 }
 
-function dangersOf({ info, save }: ServerFacts): string[] {
+function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
   const policy = info.maxmemory_policy ?? 'noeviction'
   const replicas = Object.keys(info).filter(name => /^slave\d+$/.test(name))
   const offset = Number(info.master_repl_offset ?? 0)
@@ -51,6 +87,9 @@ function dangersOf({ info, save }: ServerFacts): string[] {
       : '',
     info.aof_last_write_status === 'err' || info.rdb_last_bgsave_status === 'err'
       ? 'the server can not write to its disk: see its log'
+      : '',
+    replicated && info.connected_slaves === '0'
+      ? 'no replica follows the master, so nobody can take its place'
       : '',
     behind.length > 0
       ? `${behind.length} of ${replicas.length} replicas are behind, so a failover would undo changes`

@@ -10,6 +10,8 @@ const firstPause = 25
 const longestPause = 400
 /** Milliseconds after which an attempt to connect is not alone any more. */
 const attemptEvery = 1000
+/** Commands that may wait on a connection on which one has waited too long. */
+const mostUnanswered = 100
 
 /**
  * The connection of a store: runs commands, each once and within a deadline, and replaces the connection when it
@@ -23,6 +25,9 @@ export class Link {
   #connection: Promise<KeyvRedis<string>> | undefined
   #current: KeyvRedis<string> | undefined
   #renewing = false
+  /** Commands that were sent, and those of them whose time is over: a client that was given keeps them. */
+  #unanswered = 0
+  #overdue = 0
   /** A client that was given may come again. */
   readonly #heard = new WeakSet<Client>()
   #closed = false
@@ -33,9 +38,19 @@ export class Link {
     this.#timeout = timeout
   }
 
+  /** Milliseconds from the moment that a command is made to that at which it is done, if it is answered in time. */
+  get longestWay(): number {
+    return this.#timeout + 100
+  }
+
   /** For messages: never a password. */
   get at(): string {
     return this.#servers.at
+  }
+
+  /** Whether others are to follow the server that is written to. */
+  get replicated(): boolean {
+    return this.#servers.replicated === true
   }
 
   /** @throws SessionError ERR_SESSION_STORE_UNAVAILABLE, with the reason */
@@ -46,11 +61,13 @@ export class Link {
     const answer = this.#connected().then(redis => {
       // Who asked has been answered by now, and must not find it done.
       if (performance.now() - begun >= this.#timeout) throw tooLate(this.#timeout)
+      if (this.#closed) throw new Error('the store is closed')
       if (!isReady(redis)) throw new Error('the connection is down')
+      if (this.#overdue > 0 && this.#unanswered >= mostUnanswered) throw tooLate(this.#timeout)
       used = redis
       sent = performance.now()
       // Of these only a Cluster opens connections in the middle of a command.
-      return redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis)
+      return this.#counted(redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis))
     })
     try {
       return await settleWithin(answer, this.#timeout, tooLate)
@@ -58,7 +75,8 @@ export class Link {
       if (isSessionError(error)) throw error
       // Who waited for the connection first can't tell that nothing comes back on it.
       const unproven = isTimeout(error) && performance.now() - sent < 0.9 * this.#timeout
-      if (used !== undefined && isLost(error) && !unproven) this.#renew(used, replyCode(error) !== undefined)
+      if (used !== undefined && isLost(error) && !unproven)
+        this.#renew(used, used.isCluster() || replyCode(error) !== undefined)
       throw redisUnavailable(troubleOf(error), this.at, withoutContent(error))
     }
   }
@@ -70,6 +88,23 @@ export class Link {
     // One that is being opened is closed as soon as it is there.
     if (this.#servers.close) await this.#servers.close()
     else if (this.#current !== undefined) await this.#finish(this.#current)
+  }
+
+  /** Counts those that are under way: what waits on a connection that is silent must not become ever more. */
+  async #counted<T>(answer: Promise<T>): Promise<T> {
+    this.#unanswered++
+    let isOverdue = false
+    const timer = setTimeout(() => {
+      isOverdue = true
+      this.#overdue++
+    }, this.#timeout).unref()
+    try {
+      return await answer
+    } finally {
+      clearTimeout(timer)
+      this.#unanswered--
+      if (isOverdue) this.#overdue--
+    }
   }
 
   #connected(): Promise<KeyvRedis<string>> {
@@ -211,7 +246,9 @@ function withoutContent(error: unknown): unknown {
   if (!(error instanceof Error)) return error
   const [safe, more] = error.message.split(', with args')
   if (more !== undefined) return new Error(safe)
-  return error.message.includes('://') ? new Error('the address and the options do not fit') : error
+  return 'input' in error || error.message.includes('://')
+    ? new Error('the address and the options do not fit')
+    : error
 }
 
 /** Without keeping the process alive. */

@@ -47,7 +47,7 @@ export class RedisAdapter implements AtomicAdapter {
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
-    const options = { keys: [key], arguments: argumentsOf(change, Date.now()) }
+    const options = { keys: [key], arguments: argumentsOf(change, Date.now(), this.#link.longestWay) }
     return appliedFrom(await this.#link.run(redis => runScript(scriptsOf(redis), options)))
   }
 }

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto'
 import type { SessionRecord, SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
 import { KeyvStore } from '@sojourn/keyv'
 import { hasJustExpired } from './apply-change.ts'
 import { connectionFrom, isClient, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
-import { dangers } from './health.ts'
+import { dangers, tryOut } from './health.ts'
 import { Link } from './link.ts'
 import { RedisAdapter } from './redis-adapter.ts'
 import { serversOf } from './servers.ts'
@@ -59,20 +60,19 @@ class RedisStore extends KeyvStore {
   ) {
     const link = new Link(serversOf(connection, { timeout, tls }), timeout)
     const adapter = new RedisAdapter(link)
-    super(adapter, { name: 'redis', keyPrefix, sharedAcrossProcesses: true })
+    super(adapter, { name: 'redis', keyPrefix, sharedAcrossProcesses: true, ownClock: true })
     this.#adapter = adapter
     this.#link = link
   }
 
   /** Redis has ended what is not: the clock that counts is the server's. */
   protected override isLive({ expiresAt }: SessionRecord): boolean {
-    return !hasJustExpired(Date.now() - expiresAt)
+    return !hasJustExpired(Date.now() - expiresAt, this.#link.longestWay)
   }
 
   override async health(): Promise<StoreHealth> {
-    // Ends what is not there: a server that can only be read, or a user who may only read, refuses it.
-    const written = this.#adapter.delete(this.keyOf('health'))
-    const [health, warnings] = await Promise.all([super.health(), dangers(this.#link), written])
-    return { ...health, warnings, location: this.#link.at }
+    const tried = tryOut(this.#adapter, this.keyOf(`health-${randomUUID()}`))
+    const [health, warnings, trouble] = await Promise.all([super.health(), dangers(this.#link), tried])
+    return { ...health, warnings: [...trouble, ...warnings], location: this.#link.at }
   }
 }

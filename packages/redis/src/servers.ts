@@ -23,6 +23,8 @@ export interface Servers {
   readonly at: string
   /** Whether a connection that broke is to be replaced by a new one. */
   readonly replaceable: boolean
+  /** Whether others are to follow the one that is written to. */
+  readonly replicated?: boolean
   /** A new connection, ready for commands, as the servers are arranged now. Rejects in time. */
   open(): Promise<KeyvRedis<string>>
   /** Called at the end, if what is open then is not to be closed as usual. */
@@ -66,16 +68,24 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   let opening: Promise<unknown> | undefined
   /** Whether it was open when it was first needed; before, its owner may still open it. */
   let wasOpen: boolean | undefined
+  /** Why it is not ready; a client that tries again and again tells nobody else. */
+  let trouble: unknown
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
-      wasOpen ??= client.isOpen
-      if (!client.isOpen) {
-        if (opening === undefined) client.on('error', () => undefined)
-        opening = client.connect()
+      if (wasOpen === undefined) {
+        wasOpen = client.isOpen
+        client.on('error', error => (trouble = error))
       }
-      await (opening && settleWithin(opening, timeout, tooLate))
+      if (!client.isOpen) opening = client.connect()
+      else if (isConnecting(client)) opening ??= new Promise<void>(resolve => client.once('ready', resolve))
+      try {
+        await (opening && settleWithin(opening, timeout, tooLate))
+      } catch (error) {
+        throw trouble ?? error
+      }
+      trouble = undefined
       redis ??= keyv(client)
       return redis
     },
@@ -88,17 +98,27 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   }
 }
 
+/** Opened by its owner, and not ready yet. */
+function isConnecting(client: RedisClientConnectionType): boolean {
+  return 'isReady' in client && client.isReady === false
+}
+
 /**
  * node-redis asks a cluster for its topology once, and again only when a node that lives says MOVED: after the death
  * of a master nobody does. So a new client is made whenever one finds a node gone; connecting to each node only when
  * it is needed, because the dead one is among them until its replica is promoted.
  */
 function cluster(options: RedisClusterOptions, limits: Limits): Servers {
+  const { defaults: given = {}, rootNodes } = options
+  // The nodes that it names later speak as the first do.
+  const own = rootNodes.some(speaksTls)
+    ? { ...given, socket: { ...given.socket, tls: true as const } }
+    : given
   return {
     at: `Cluster at ${options.rootNodes.map(addressOf).join(', ')}`,
     replaceable: true,
     open: async () => {
-      const defaults = withLimits(options.defaults ?? {}, limits)
+      const defaults = withLimits(own, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
       const client = createCluster({ ...options, rootNodes, defaults, minimizeConnections: true })
       return keyv(await connected(client, limits, true))
@@ -113,6 +133,13 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
   const addresses = sentinelRootNodes.map(({ host, port }) => `${host}:${port}`).join(', ')
   const asking = { ...limits, timeout: Math.ceil(limits.timeout / 4) }
 
+  /** Servers, sentinels, or both may speak TLS; the certificates are for those that do. */
+  function certified(own: RedisClientOptions, { tls, ...rest }: Limits): Limits {
+    const some = [options.nodeClientOptions, options.sentinelClientOptions]
+    const isFor = speaksTls(own) || !some.some(each => each !== undefined && speaksTls(each))
+    return { ...rest, tls: isFor ? tls : undefined }
+  }
+
   /** The one that answers is asked first the next time. */
   async function master(): Promise<{ host: string; port: number }> {
     let failure: unknown
@@ -122,9 +149,7 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
           ...options.sentinelClientOptions,
           socket: { ...options.sentinelClientOptions?.socket, ...node },
         }
-        // Certificates are for the servers; the sentinels may do without TLS.
-        const limits = speaksTls(own) ? asking : { ...asking, tls: undefined }
-        const client = await connected(createClient(withLimits(own, limits)), limits)
+        const client = await connected(createClient(withLimits(own, certified(own, asking))), asking)
         const asked = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name])
         const answer: unknown = await settleWithin(asked, asking.timeout, tooLate).finally(() =>
           discard(client),
@@ -149,12 +174,13 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
   return {
     at: `master ${name} of the sentinels at ${addresses}`,
     replaceable: true,
+    replicated: true,
     open: async () => {
       const own = {
         ...options.nodeClientOptions,
         socket: { ...options.nodeClientOptions?.socket, ...(await master()) },
       }
-      const client = await connected(createClient(withLimits(own, limits)), limits)
+      const client = await connected(createClient(withLimits(own, certified(own, limits))), limits)
       // A sentinel may be the last to know: who was the master an instant ago says so itself.
       const role: unknown = await settleWithin(client.sendCommand(['ROLE']), limits.timeout, tooLate).catch(
         error => {

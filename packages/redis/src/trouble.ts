@@ -5,12 +5,15 @@ export type RedisTrouble =
   | 'unreachable'
   | 'timeout'
   | 'password'
+  | 'permission'
   | 'certificate'
+  | 'no-tls'
   | 'not-redis'
   | 'loading'
   | 'replica'
   | 'no-master'
   | 'full'
+  | 'disk'
   | 'refused'
   | 'disconnected'
 
@@ -19,13 +22,17 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   timeout:
     'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
+  permission:
+    'its user may not do what sessions need. Allow it +get +set +del +unlink +eval +evalsha on its keys, and +role if there are sentinels',
   certificate:
-    'the TLS connection fails, because its certificate is not trusted or it wants one. Name the files with SESSION_REDIS_TLS_CA, _CERT and _KEY',
+    'the TLS connection fails, because its certificate is not trusted or it wants one. Give the certificates: SESSION_REDIS_TLS_CA, _CERT and _KEY name files, and in code there is the option tls',
+  'no-tls': 'what answers there speaks no TLS. Use redis:// instead of rediss://, or correct the address',
   'not-redis': 'what answers there is not a Redis. Correct the address',
   loading: 'it is still loading its data. Wait until it is done',
   replica: 'it is a read-only replica. Connect to the master',
   'no-master': 'the sentinels know no master of that name. Correct it',
   full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
+  disk: 'it can not write to its disk, and takes no changes until it can. See its log',
   refused: 'it refuses the command; the cause says why',
   disconnected: 'the connection broke. If that is always so, the server may want TLS: use rediss://',
 }
@@ -34,16 +41,19 @@ const certificateCodes =
   /^(ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/
 const networkCodes =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ENOENT|EACCES)$/
+/** What a server sends that was greeted in TLS and has none. */
+const noTlsCodes = /^(ERR_SSL_WRONG_VERSION_NUMBER|ERR_SSL_PACKET_LENGTH_TOO_LONG)$/
 /** What a server answers before the text of an error: a code of its protocol. */
 const replies: Readonly<Record<string, RedisTrouble>> = {
   WRONGPASS: 'password',
   NOAUTH: 'password',
-  NOPERM: 'password',
+  NOPERM: 'permission',
   LOADING: 'loading',
   BUSY: 'timeout',
   READONLY: 'replica',
   MASTERDOWN: 'replica',
   OOM: 'full',
+  MISCONF: 'disk',
 }
 
 /** The code at the beginning of an error that a server answered; `undefined` for an error of the connection. */
@@ -54,6 +64,7 @@ export function replyCode(error: unknown): string | undefined {
 export function troubleOf(error: unknown): RedisTrouble {
   if (error instanceof AggregateError && error.errors.length > 0) return troubleOf(error.errors[0])
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (noTlsCodes.test(code)) return 'no-tls'
   if (certificateCodes.test(code)) return 'certificate'
   if (networkCodes.test(code)) return 'unreachable'
   if (code === 'ETIMEDOUT') return 'timeout'

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@keyv/redis'
 import type { SessionStore } from '@sojourn/core'
-import { RedisServer, TcpProxy } from '@sojourn/redis-servers'
+import { RedisCluster, RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { expect, it, onTestFinished } from 'vitest'
 import { type RedisConnection, type RedisStoreOptions, redisStore } from '../src/index.ts'
 
@@ -235,4 +235,52 @@ it('I5: what was refused in an outage is not done at its end', async () => {
   await sleep(1500)
   while ((await store.load(token).catch(() => undefined)) === undefined) await sleep(20)
   expect((await store.load(token))?.record.data).toEqual({})
+})
+
+it('I6: a master of a Cluster that hangs fails its own sessions alone', async () => {
+  const cluster = await RedisCluster.start('--cluster-node-timeout', '60000')
+  onTestFinished(() => cluster.stop())
+  const rootNodes = cluster.addresses.map(({ host, port }) => ({ url: `redis://${host}:${port}` }))
+  const store = redisStore({ rootNodes }, { timeout: 300 })
+  onTestFinished(() => store.close())
+  const now = Date.now()
+  const create = () => store.create({ data: {}, createdAt: now, expiresAt: now + 600_000 })
+  const tokens = (await Promise.all(Array.from({ length: 30 }, create))).map(({ token }) => token)
+  const [one] = cluster.servers
+  if (one === undefined) throw new Error('no server')
+  const masters = await Promise.all(tokens.map(token => cluster.masterOf(`session:${token}`, one)))
+  const hung = masters[0]
+  hung?.signal('SIGSTOP')
+  onTestFinished(() => hung?.signal('SIGCONT'))
+  const failed = { onHung: 0, elsewhere: 0 }
+  const end = performance.now() + 1500
+  const lanes = tokens.map(async (token, at) => {
+    for (let n = 0; performance.now() < end; n++) {
+      const answer = await store.update(token, { set: { n } }).catch(() => undefined)
+      if (answer === undefined) failed[masters[at] === hung ? 'onHung' : 'elsewhere']++
+    }
+  })
+  await Promise.all(lanes)
+  expect(failed.onHung).toBeGreaterThan(0)
+  expect(failed.elsewhere).toBe(0)
+})
+
+it('a Cluster that is closed stays closed, whatever was begun in the same moment', async () => {
+  const cluster = await RedisCluster.start()
+  onTestFinished(() => cluster.stop())
+  const rootNodes = cluster.addresses.map(({ host, port }) => ({ url: `redis://${host}:${port}` }))
+  const connections = async () => {
+    const lists = await Promise.all(
+      cluster.servers.map(server => server.command('CLIENT', 'LIST', 'TYPE', 'normal')),
+    )
+    // redis-cli, which asks, is one of each.
+    return lists.join('').match(/^id=/gm)?.length ?? 0
+  }
+  const before = await connections()
+  const store = redisStore({ rootNodes })
+  await store.load('a'.repeat(43))
+  const begun = store.load('b'.repeat(43)).catch(() => undefined)
+  await store.close()
+  await begun
+  await expect.poll(connections).toBe(before)
 })

@@ -1,5 +1,7 @@
+import { rmSync } from 'node:fs'
 import { openSessions } from '@sojourn/core'
-import { RedisServer } from '@sojourn/redis-servers'
+import { memoryStore } from '@sojourn/core/memory'
+import { RedisSentinels, RedisServer } from '@sojourn/redis-servers'
 import { expect, it, onTestFinished } from 'vitest'
 import { redisStore } from '../src/index.ts'
 
@@ -62,6 +64,42 @@ it('warns of a replica that is online and many bytes behind', async () => {
   replica.signal('SIGSTOP')
   for (let n = 0; n < 30; n++) await server.command('SET', `big-${n}`, 'x'.repeat(100_000))
   expect(await warningsOf(server)).toEqual([expect.stringContaining('1 of 1 replicas')])
+})
+
+it('says that the server takes no changes: it can not write to its disk', async () => {
+  const server = await redis('--save', '60', '1000')
+  await server.command('SET', 'a', '1')
+  rmSync(server.folder, { recursive: true })
+  await server.command('CONFIG', 'SET', 'save', '1 1')
+  await server.command('SET', 'a', '2')
+  await expect
+    .poll(() => server.command('INFO', 'persistence'), { timeout: 20_000 })
+    .toContain('rdb_last_bgsave_status:err')
+  const store = redisStore(server.url)
+  onTestFinished(() => store.close())
+  const sessions = await openSessions({ store: memoryStore(), logger, env: {}, secret: 'x'.repeat(32) })
+  // With this one it would not start.
+  Object.assign(sessions.store, { health: () => store.health() })
+  expect(await sessions.health()).toMatchObject({
+    reachable: false,
+    warnings: [expect.stringContaining('can not write to its disk')],
+  })
+})
+
+it('warns that no session can begin: the server is out of memory', async () => {
+  const server = await redis('--appendonly', 'yes')
+  await server.command('CONFIG', 'SET', 'maxmemory', '1')
+  expect(await warningsOf(server)).toEqual([expect.stringContaining('out of memory')])
+})
+
+it('warns that no replica follows the master of the sentinels', async () => {
+  const sentinels = await RedisSentinels.start()
+  onTestFinished(() => sentinels.stop())
+  const store = redisStore({ name: sentinels.name, sentinelRootNodes: sentinels.addresses })
+  onTestFinished(() => store.close())
+  expect((await store.health()).warnings.join()).not.toContain('replica')
+  for (const replica of sentinels.servers.slice(1)) await replica.kill()
+  await expect.poll(async () => (await store.health()).warnings.join()).toContain('no replica follows')
 })
 
 it('leaves out what the user of the connection may not ask', async () => {

@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import KeyvRedis, { createClient } from '@keyv/redis'
-import type { SessionStore } from '@sojourn/core'
+import { openSessions, type SessionStore } from '@sojourn/core'
 import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { createClient as createClient4 } from 'redis-4'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStore } from '../src/index.ts'
+
+const secret = 'a secret of the tests, long enough for production'
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 let server: RedisServer
 beforeAll(async () => {
@@ -79,6 +83,45 @@ describe('the clock', () => {
     },
   )
 
+  it("that is ahead in one process ends no session of another's users, however short their idle time", async () => {
+    const sessions = await openSessions({
+      store: open(server.url),
+      secret,
+      env: {},
+      logger: quiet,
+      idleTimeout: 1500,
+    })
+    const real = Date.now
+    vi.spyOn(Date, 'now').mockImplementation(() => real() + 3_600_000)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const request = sessions.begin(undefined)
+    await request.load()
+    await request.session.regenerate({ userId: 'ada' })
+    await request.commit()
+    const cookie = request.setCookie?.split(';')[0]
+    vi.restoreAllMocks()
+    for (let n = 0; n < 10; n++) {
+      await sleep(300)
+      const next = sessions.begin(cookie)
+      await next.load()
+      expect(next.session.userId).toBe('ada')
+      await next.commit()
+    }
+  })
+
+  it('R4: a session that was long on its way to a slow server is absent from its end on, and stays so', async () => {
+    const store = open(server.url)
+    await server.command('CLIENT', 'PAUSE', '1500')
+    const created = store.create({ ...record(), expiresAt: Date.now() + 2000 })
+    const { token } = await created
+    await sleep(500 + 50)
+    for (let n = 0; n < 14; n++) {
+      expect(await store.load(token)).toBeNull()
+      expect((await store.update(token, { set: { a: 1 } })).status).toBe('gone')
+      await sleep(100)
+    }
+  })
+
   it('and a time that has passed ends the session at once', async () => {
     const store = open(server.url)
     const { token } = await store.create(record())
@@ -111,6 +154,82 @@ describe('a client of your own', () => {
     await store.create(record())
     await store.close()
     expect(client.isOpen).toBe(false)
+  })
+
+  it('may be one that its owner is just opening', async () => {
+    const client = createClient({ url: server.url })
+    client.on('error', () => undefined)
+    const opened = client.connect()
+    onTestFinished(() => client.destroy())
+    const sessions = await openSessions({ store: redisStore(client), secret, env: {}, logger: quiet })
+    await sessions.close()
+    expect((await opened).isOpen).toBe(true)
+  })
+
+  it('of node-redis 4, which takes no notice of an expiry, fails the start', async () => {
+    const client = createClient4({ url: server.url })
+    await client.connect()
+    onTestFinished(async () => void (await client.disconnect()))
+    const opening = openSessions({ store: redisStore(client as never), secret, env: {}, logger: quiet })
+    await expect(opening).rejects.toMatchObject({
+      code: 'ERR_SESSION_SETTING',
+      message: expect.stringContaining('node-redis 5'),
+    })
+    expect(await server.command('KEYS', 'session:health-*')).toBe('')
+  })
+
+  it('of another library is refused', () => {
+    const ioredis = { status: 'ready', connect: () => undefined, sendCommand: () => undefined }
+    expect(() => redisStore(ioredis as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_SESSION_SETTING' }),
+    )
+  })
+
+  it.each(['wait', 'ready'] as const)(
+    'F17: that can not be used fails the start, and says why: %s',
+    async opened => {
+      const port = await freePort()
+      const closed = createClient({ url: `redis://127.0.0.1:${port}` })
+      const wrong = createClient({ url: server.url.replace('redis://', 'redis://nobody:wrong@') })
+      for (const [client, reason] of [
+        [closed, 'unreachable'],
+        [wrong, 'password'],
+      ] as const) {
+        if (opened === 'wait') {
+          client.on('error', () => undefined)
+          client.connect().catch(() => undefined)
+        }
+        onTestFinished(() => {
+          if (client.isOpen) client.destroy()
+        })
+        const store = redisStore(client, { timeout: 300 })
+        const opening = openSessions({ store, secret, env: {}, logger: quiet, storeTimeout: 600 })
+        await expect(opening).rejects.toMatchObject({ reason })
+      }
+    },
+  )
+
+  it('I6: that hangs keeps no more than some commands, and goes on at once when it can', async () => {
+    const own = await RedisServer.start()
+    onTestFinished(() => own.stop())
+    const client = await createClient({ url: own.url }).connect()
+    onTestFinished(() => client.destroy())
+    const get = vi.spyOn(client, 'get')
+    const store = redisStore(client, { timeout: 100 })
+    const { token } = await store.create(record())
+    own.signal('SIGSTOP')
+    for (let n = 0; n < 40; n++) {
+      const loads = Array.from({ length: 50 }, () => store.load(token).catch(() => undefined))
+      if (n % 8 === 7) await Promise.all(loads)
+    }
+    await sleep(150)
+    const sent = get.mock.calls.length
+    for (let n = 0; n < 500; n++) await store.load(token).catch(() => undefined)
+    expect(get.mock.calls.length).toBe(sent)
+    own.signal('SIGCONT')
+    await expect
+      .poll(() => store.load(token).catch(() => undefined), { interval: 10 })
+      .toMatchObject({ version: '1' })
   })
 
   it('may be opened by its owner, once the store is made', async () => {

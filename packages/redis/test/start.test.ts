@@ -265,6 +265,41 @@ describe('TLS', () => {
     expect(errors).toEqual([])
   })
 
+  it('a file of certificates that is none fails the start', async () => {
+    const error = await failure({ REDIS_URL: url, SESSION_REDIS_TLS_CA: file('names') })
+    expect(error).toMatchObject({ code: 'ERR_SESSION_SETTING', message: expect.stringContaining('_CA') })
+  })
+
+  it('SESSION_REDIS_SENTINEL: servers with TLS and sentinels without, and the other way round', async () => {
+    const plain = await redis()
+    const sentinelOf = async (port: number, ...more: string[]) => {
+      const sentinel = await RedisServer.startSentinelAt(await freePort(), folder => {
+        const lines = [`sentinel monitor mymaster 127.0.0.1 ${port} 1`, ...more]
+        writeFileSync(join(folder, 'sentinel.conf'), `${lines.join('\n')}\n`)
+        return join(folder, 'sentinel.conf')
+      })
+      onTestFinished(() => sentinel.stop())
+      return sentinel.port
+    }
+    const ofSecret = await sentinelOf(Number(new URL(url).port))
+    await start({
+      ...certificates,
+      SESSION_REDIS_SENTINEL: `mymaster@127.0.0.1:${ofSecret}`,
+      SESSION_REDIS_URL: url,
+    })
+
+    const tlsPort = await freePort()
+    const tls = ['cert-file cert.pem', 'key-file key.pem', 'ca-cert-file ca.pem']
+    const own = tls.map(each => `tls-${each.split(' ')[0]} ${file(each.split(' ')[1] ?? '')}`)
+    await sentinelOf(plain.port, `tls-port ${tlsPort}`, ...own)
+    const options = {
+      name: 'mymaster',
+      sentinelRootNodes: [{ host: '127.0.0.1', port: tlsPort }],
+      sentinelClientOptions: { socket: { tls: true } },
+    }
+    await start({ ...certificates, SESSION_REDIS_SENTINEL: JSON.stringify(options) })
+  })
+
   it('F17: a certificate that nobody vouches for fails the start', async () => {
     expect(await failure({ REDIS_URL: url })).toMatchObject({ reason: 'certificate' })
   })
@@ -272,6 +307,11 @@ describe('TLS', () => {
   it('F17: rediss:// to a server that speaks no TLS, and redis:// to one that does, fail the start', async () => {
     const plain = { REDIS_URL: server.url.replace('redis:', 'rediss:'), ...certificates }
     expect(await failure(plain, { storeTimeout: 500 })).toMatchObject({ reason: 'timeout' })
+    const talks = await serverOn(socket =>
+      socket.on('error', () => undefined).write('HTTP/1.1 400 Bad\r\n\r\n'),
+    )
+    const http = { ...certificates, REDIS_URL: talks.url.replace('redis:', 'rediss:') }
+    expect(await failure(http, { storeTimeout: 500 })).toMatchObject({ reason: 'no-tls' })
     expect((await failure({ REDIS_URL: url.replace('rediss:', 'redis:') })).message).toContain(
       'use rediss://',
     )
@@ -291,11 +331,28 @@ describe('SESSION_FALLBACK=filesystem', () => {
 })
 
 describe('an address that can not be meant', () => {
-  it.each([
+  it.each<[Environment, string]>([
     [{ REDIS_URL: `redis://:${password}/x@host:6379` }, 'percent-encoded'],
     [{ REDIS_URL: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
     [{ REDIS_URL: 'redis://host:6379/abc' }, 'number'],
     [{ SESSION_REDIS_CLUSTER: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
+    [
+      { SESSION_REDIS_CLUSTER: `{"rootNodes":[{"url":"redis://user:${password}/x@host:6379"}]}` },
+      'percent-encoded',
+    ],
+    ...['sentinelClientOptions', 'nodeClientOptions'].map(
+      place =>
+        [
+          {
+            SESSION_REDIS_SENTINEL: JSON.stringify({
+              name: 'mymaster',
+              sentinelRootNodes: [{ host: 'host', port: 26379 }],
+              [place]: { url: `redis://user:${password}/x@host:6379` },
+            }),
+          },
+          'percent-encoded',
+        ] as [Environment, string],
+    ),
   ])('says what may be there, and no password: %o', async (env, word) => {
     const error = await failure(env)
     expect(error).toMatchObject({ code: 'ERR_SESSION_SETTING', message: expect.stringContaining(word) })
@@ -314,6 +371,20 @@ describe('an address that can not be meant', () => {
     const server = await redis()
     await server.command('ACL', 'SETUSER', 'reader', 'on', `>${password}`, '~*', '+get', '+info', '+config')
     const env = { REDIS_URL: `redis://reader:${password}@127.0.0.1:${server.port}` }
-    expect(await failure(env)).toMatchObject({ reason: 'password' })
+    expect(await failure(env)).toMatchObject({ reason: 'permission' })
   })
+
+  it.each(['set', 'evalsha', 'unlink'])(
+    'fails the start with a user who may not %s, and says so',
+    async command => {
+      const server = await redis()
+      const all = ['get', 'set', 'del', 'unlink', 'eval', 'evalsha'].filter(each => each !== command)
+      const rules = all.map(each => `+${each}`)
+      await server.command('ACL', 'SETUSER', 'app', 'on', `>${password}`, '~session:*', ...rules)
+      const error = await failure({ REDIS_URL: `redis://app:${password}@127.0.0.1:${server.port}` })
+      expect(error).toMatchObject({ reason: 'permission', message: expect.stringContaining('+evalsha') })
+      await server.command('ACL', 'SETUSER', 'app', `+${command}`)
+      await start({ REDIS_URL: `redis://app:${password}@127.0.0.1:${server.port}` })
+    },
+  )
 })
