@@ -51,14 +51,24 @@ export class SessionError extends Error {
   }
 }
 
+/** The code of an error that has one: of the system, of Node, or ours. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** For what another process may have done just before. */
+export function ignoring(...codes: string[]): (error: unknown) => undefined {
+  return error => {
+    if (!codes.includes(codeOf(error) ?? '')) throw error
+  }
+}
+
 /** Narrows by `code`, so that it holds across two copies of this package in one process. */
 export function isSessionError(error: unknown): error is SessionError {
   return (
     error instanceof Error &&
     error.name === 'SessionError' &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    error.code.startsWith('ERR_SESSION_')
+    codeOf(error)?.startsWith('ERR_SESSION_') === true
   )
 }
 
@@ -74,7 +84,7 @@ export function unavailable(cause: unknown): SessionError {
 
 /** Of an error of the system. */
 function reasonOf(cause: unknown): string | undefined {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const code = codeOf(cause)
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'full'
   return code === 'EROFS' ? 'readonly' : undefined
 }

@@ -3,7 +3,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs'
 import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { SessionError } from './errors.ts'
+import { codeOf, ignoring, SessionError } from './errors.ts'
 
 /**
  * The default folder of this project and this user: in memory (`/dev/shm`) where the platform has it, else in the
@@ -61,17 +61,12 @@ async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { mode: 0o700 })
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    const code = codeOf(error)
     if (code === 'EEXIST') return
     if (code !== 'ENOENT' || dirname(folder) === folder) throw error
     await makeFolder(dirname(folder))
-    await mkdir(folder, { mode: 0o700 }).catch(ignoreExisting)
+    await mkdir(folder, { mode: 0o700 }).catch(ignoring('EEXIST'))
   }
-}
-
-/** Another process may have made it in between. */
-function ignoreExisting(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
 }
 
 /** Nothing is in it yet, so nobody can rely on its being open. */
@@ -82,8 +77,8 @@ async function closeToOthers(folder: string): Promise<string> {
 
 /** For a folder that is there and closed to others, in which nothing can be made. */
 export function unwritable(folder: string, cause: unknown): SessionError {
-  const readOnly = cause instanceof Error && 'code' in cause && cause.code === 'EROFS'
-  const command = readOnly ? `sudo mount -o remount,rw ${quote(folder)}` : `chmod u+rwx ${quote(folder)}`
+  const isReadOnly = codeOf(cause) === 'EROFS'
+  const command = isReadOnly ? `sudo mount -o remount,rw ${quote(folder)}` : `chmod u+rwx ${quote(folder)}`
   return badFolder(
     `The session folder ${folder} can't be written to. Choose another with SESSION_DIR, or run: ${command}`,
     cause,

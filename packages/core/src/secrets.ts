@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SessionError } from './errors.ts'
+import { ignoring, SessionError } from './errors.ts'
 import { openPrivateFolder, projectFolder } from './private-folder.ts'
 import type { Environment, Logger, SessionOptions } from './settings.ts'
 
@@ -86,7 +86,7 @@ async function keptSecret(folder: string): Promise<string> {
   const draft = join(folder, `secret.${randomBytes(8).toString('hex')}`)
   try {
     await writeFile(draft, randomBytes(32).toString('base64url'), { mode: 0o600, flag: 'wx' })
-    await link(draft, path).catch(ignoreExisting)
+    await link(draft, path).catch(ignoring('EEXIST'))
   } finally {
     await rm(draft, { force: true })
   }
@@ -96,8 +96,4 @@ async function keptSecret(folder: string): Promise<string> {
     'ERR_SESSION_SECRET',
     `The file ${path} should hold a secret and does not. Remove it.`,
   )
-}
-
-function ignoreExisting(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
 }

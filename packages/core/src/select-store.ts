@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { constants, Script } from 'node:vm'
 import { settled, withDeadline } from './deadline.ts'
-import { SessionError, unavailable } from './errors.ts'
+import { codeOf, SessionError, unavailable } from './errors.ts'
 import { openStore as openMemoryStore } from './memory.ts'
 import type { Environment, Logger, SessionOptions, Settings } from './settings.ts'
 import type { SessionStore, StoreHealth } from './store.ts'
@@ -119,8 +119,7 @@ function importFrom(folder: string, specifier: string): Promise<Record<string, u
   try {
     return import(pathToFileURL(createRequire(module).resolve(specifier)).href)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_PACKAGE_PATH_NOT_EXPORTED'))
-      return null
+    if (codeOf(error) !== 'ERR_PACKAGE_PATH_NOT_EXPORTED') return null
     // It can only be imported: `exports` has nothing for `require`, by whose rules the path was looked for.
     const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
     const script = new Script('specifier => import(specifier)', { filename: module, importModuleDynamically })

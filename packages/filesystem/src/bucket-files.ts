@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { ignoring } from '@sojourn/core/store-kit'
 
 export interface BucketFile {
   readonly hash: string
@@ -122,18 +123,17 @@ function expiryIn(json: string): number | null | undefined {
 }
 
 function namesIn(folder: string): string[] {
-  return ignoring(['ENOENT', 'ENOTDIR'], () => readdirSync(folder)) ?? []
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    return ignoring('ENOENT', 'ENOTDIR')(error) ?? []
+  }
 }
 
 function removeIfEmpty(folder: string): void {
-  ignoring(['ENOTEMPTY', 'EEXIST', 'ENOENT'], () => rmdirSync(folder))
-}
-
-function ignoring<T>(codes: readonly string[], work: () => T): T | undefined {
   try {
-    return work()
+    rmdirSync(folder)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && codes.includes(String(error.code))) return undefined
-    throw error
+    ignoring('ENOTEMPTY', 'EEXIST', 'ENOENT')(error)
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Stats, statSync, utimesSync } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { unavailable } from '@sojourn/core/store-kit'
+import { ignoring, unavailable } from '@sojourn/core/store-kit'
 import { corrupt } from '@sojourn/keyv'
 import cacache from 'cacache'
 import { hashOf, pathOf, strayFolder } from './bucket-files.ts'
@@ -116,14 +116,7 @@ async function syncPath(path: string): Promise<void> {
   }
 }
 
-function ignoreMissing(error: unknown): undefined {
-  if (hasCode(error, 'ENOENT')) return undefined
-  throw error
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
+const ignoreMissing = ignoring('ENOENT')
 
 export function isEntry(metadata: unknown): metadata is Entry {
   return (

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type KeyvRedis from '@keyv/redis'
-import { isSessionError, settleWithin } from '@sojourn/core/store-kit'
+import { codeOf, isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
 import { withSpareErrors } from './spare-errors.ts'
 import { redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
@@ -229,7 +229,7 @@ function isGarbled(error: unknown): boolean {
 }
 
 function isTimeout(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT'
+  return codeOf(error) === 'ETIMEDOUT'
 }
 
 /** A single client that is between two connections keeps commands in a queue, for later. */

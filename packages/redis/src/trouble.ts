@@ -1,4 +1,4 @@
-import { SessionError } from '@sojourn/core/store-kit'
+import { codeOf, SessionError } from '@sojourn/core/store-kit'
 
 /** Why Redis did not do what it was asked; stable, for events and operators. */
 export type RedisTrouble =
@@ -63,7 +63,7 @@ export function replyCode(error: unknown): string | undefined {
 
 export function troubleOf(error: unknown): RedisTrouble {
   if (error instanceof AggregateError && error.errors.length > 0) return troubleOf(error.errors[0])
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error) ?? ''
   if (noTlsCodes.test(code)) return 'no-tls'
   if (certificateCodes.test(code)) return 'certificate'
   if (networkCodes.test(code)) return 'unreachable'
