@@ -26,8 +26,8 @@ export class Link {
   #current: KeyvRedis<string> | undefined
   #renewing = false
   /** Commands that were sent, and those of them whose time is over: a client that was given keeps them. */
-  #unanswered = 0
-  #overdue = 0
+  readonly #unanswered = new Set<Promise<unknown>>()
+  readonly #overdue = new Set<Promise<unknown>>()
   /** A client that was given may come again. */
   readonly #heard = new WeakSet<Client>()
   #closed = false
@@ -56,6 +56,7 @@ export class Link {
   /** @throws SessionError ERR_SESSION_STORE_UNAVAILABLE, with the reason */
   async run<T>(command: (redis: KeyvRedis<string>) => Promise<T>): Promise<T> {
     let used: KeyvRedis<string> | undefined
+    let sending: Promise<T> | undefined
     const begun = performance.now()
     let sent = 0
     const answer = this.#connected().then(redis => {
@@ -63,16 +64,18 @@ export class Link {
       if (performance.now() - begun >= this.#timeout) throw tooLate(this.#timeout)
       if (this.#closed) throw new Error('the store is closed')
       if (!isReady(redis)) throw new Error('the connection is down')
-      if (this.#overdue > 0 && this.#unanswered >= mostUnanswered) throw tooLate(this.#timeout)
+      if (this.#overdue.size > 0 && this.#unanswered.size >= mostUnanswered) throw tooLate(this.#timeout)
       used = redis
       sent = performance.now()
       // Of these only a Cluster opens connections in the middle of a command.
-      return this.#counted(redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis))
+      sending = this.#remember(redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis))
+      return sending
     })
     try {
       return await settleWithin(answer, this.#timeout, tooLate)
     } catch (error) {
       if (isSessionError(error)) throw error
+      if (sending !== undefined && this.#unanswered.has(sending)) this.#overdue.add(sending)
       // Who waited for the connection first can't tell that nothing comes back on it.
       const unproven = isTimeout(error) && performance.now() - sent < 0.9 * this.#timeout
       if (used !== undefined && isLost(error) && !unproven)
@@ -90,21 +93,16 @@ export class Link {
     else if (this.#current !== undefined) await this.#finish(this.#current)
   }
 
-  /** Counts those that are under way: what waits on a connection that is silent must not become ever more. */
-  async #counted<T>(answer: Promise<T>): Promise<T> {
-    this.#unanswered++
-    let isOverdue = false
-    const timer = setTimeout(() => {
-      isOverdue = true
-      this.#overdue++
-    }, this.#timeout).unref()
-    try {
-      return await answer
-    } finally {
-      clearTimeout(timer)
-      this.#unanswered--
-      if (isOverdue) this.#overdue--
+  /** What waits on a connection that is silent must not become ever more; one that is ours is replaced instead. */
+  #remember<T>(answer: Promise<T>): Promise<T> {
+    if (this.#servers.replaceable) return answer
+    const forget = () => {
+      this.#unanswered.delete(answer)
+      this.#overdue.delete(answer)
     }
+    this.#unanswered.add(answer)
+    answer.then(forget, forget)
+    return answer
   }
 
   #connected(): Promise<KeyvRedis<string>> {
