@@ -60,7 +60,6 @@ export function attachSession(
   { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
   const request = sessions.begin(req.headers.cookie, onStoreFailure)
-  request.answerWith = fail
   Object.defineProperty(target, 'session', {
     configurable: true,
     // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
@@ -99,6 +98,7 @@ class ResponseGate {
     this.#req = req
     this.#res = res
     this.#fail = fail
+    request.answerWith = error => this.#raise(error)
     const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
     res[gateOf] = this
@@ -122,10 +122,20 @@ class ResponseGate {
         return this.#discard(method, own)
       }
       this.#open()
-      return this.#send(method, own)
+      // What says that it was a success has been made to say the failure.
+      return this.#send(
+        method,
+        failure !== undefined && method === 'writeHead' ? [this.#res.statusCode] : own,
+      )
     }
     this.#shut(committing)
     return this.#enqueue(method, own)
+  }
+
+  /** An error that nobody is there to catch: it is the answer, or there is one already. */
+  #raise(error: unknown): void {
+    if (this.#state === 'idle' && !this.#res.headersSent) this.#fail(error)
+    else if (error instanceof Error) process.emitWarning(error)
   }
 
   #send(method: Sender, args: unknown[]): unknown {

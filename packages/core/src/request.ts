@@ -79,7 +79,7 @@ export class SessionRequest {
   readonly #onStoreFailure: StoreFailurePolicy
   /** Why this request goes on without its session, if it does. */
   #missing: unknown
-  /** For framework adapters: answers with an error that nobody is there to catch. */
+  /** For framework adapters: answers with an error that nobody is there to catch, if there is no answer yet. */
   answerWith: ((error: unknown) => void) | undefined
 
   constructor(engine: Engine, cookieHeader: string | undefined, onStoreFailure: StoreFailurePolicy) {
@@ -260,7 +260,7 @@ export class SessionRequest {
 
   /** A session's error that a callback threw, with nobody above it: the request is answered, and the process lives. */
   raise(error: Error): void {
-    if (this.isOpen && this.answerWith !== undefined) this.answerWith(error)
+    if (this.answerWith !== undefined) this.answerWith(error)
     else process.emitWarning(error)
   }
 
@@ -370,7 +370,9 @@ export class SessionRequest {
     const result = await updates
       .run(token, { seen: { state: this.#seen, version }, own, change, deadline })
       .finally(() => {
-        patience.left = Math.max(0, deadline - elapsedTime())
+        const left = deadline - elapsedTime()
+        // A timer may be a moment early.
+        patience.left = left < 2 ? 0 : left
       })
     // Of the rest, this request may know better: what it was told last.
     const state = result.known === 'all' ? result.state : this.#seen.taking(result.known, result.state)
@@ -432,7 +434,7 @@ export class SessionRequest {
     const outcome = await this.#engine.calls.update(token, full, this.#patience)
     if (outcome.status === 'gone') throw gone()
     if (outcome.status === 'conflict') throw changedFirst()
-    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now)
+    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now, next !== undefined)
     return true
   }
 
@@ -448,7 +450,7 @@ export class SessionRequest {
     touching.add(token)
     try {
       const outcome = await calls.update(token, { expiresAt: next }, this.#patience)
-      if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen)
+      if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen, true)
     } catch (error) {
       if (!isUnavailable(error)) throw error
     } finally {
@@ -479,12 +481,24 @@ export class SessionRequest {
     this.#acknowledge(token, version, expiresAt, state)
   }
 
-  /** A write is acknowledged: `seen` stands now, and perhaps the browser has to learn of it. */
-  #acknowledge(token: string, version: string | undefined, expiresAt: number, seen: Snapshot): void {
+  /**
+   * A write is acknowledged: `seen` stands now, and perhaps the browser has to learn of it.
+   *
+   * @param touched whether the commit moved the expiry: an earlier write must not set a cookie, which a sign-in may have
+   * replaced when the response leaves at last
+   */
+  #acknowledge(
+    token: string,
+    version: string | undefined,
+    expiresAt: number,
+    seen: Snapshot,
+    touched = false,
+  ): void {
     const before = this.#stored
     const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent
     const prolonged = before !== null && expiresAt > before.expiresAt
-    if (token !== before?.token || this.#ageChanged || this.#rotated || (outlives && prolonged)) {
+    const again = touched && (this.#rotated || (outlives && prolonged))
+    if (token !== before?.token || this.#ageChanged || again) {
       this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
     }

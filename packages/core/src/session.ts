@@ -234,12 +234,16 @@ function settle(
   if (callback === undefined) return work
   if (typeof callback !== 'function')
     throw new TypeError('The callback of a session method must be a function.')
+  const failed = (thrown: unknown) => {
+    if (!isSessionError(thrown)) throw thrown
+    request.raise(thrown)
+  }
   const callBack = (error?: unknown) => {
     try {
-      callback(error)
+      const returned: unknown = callback(error)
+      if (returned instanceof Promise) returned.catch(failed)
     } catch (thrown) {
-      if (!isSessionError(thrown)) throw thrown
-      request.raise(thrown)
+      failed(thrown)
     }
   }
   work.then(

@@ -33,10 +33,12 @@ export interface UpdateResult extends Known {
   readonly value: unknown
   /** As this job left it; those that were written with it may have changed more. */
   readonly state: Snapshot
-  /** The keys of which that is known to be true; `all`, or those that were looked at or changed. */
+  /** The keys of which that is known to be true; `all`, or those that were looked at or changed up to this job. */
   readonly known: 'all' | Iterable<string>
 }
 
+/** Milliseconds that others are let go first; who waits has a deadline. */
+const longestTurn = 20
 /** Milliseconds that an error which says more may come after a job's deadline. */
 const grace = 50
 
@@ -115,7 +117,7 @@ export class Updates {
         const seenAll = !reads.all || stands.version !== undefined
         stands = knownFrom(loaded)
         if (change || !seenAll || !guardsHold(loaded.record.data, loaded.version, guard)) continue
-        settleAll(steps, { ...stands, known: reads.keys })
+        settleAll(steps, stands, 'last')
         return stands
       }
       const outcome = await this.#store.update(token, { ...change, ...guard })
@@ -123,7 +125,7 @@ export class Updates {
       if (outcome.status === 'written') {
         // Guarded by values alone, others may have changed other keys.
         stands = { state: last.state, version: reads.all ? outcome.version : undefined }
-        settleAll(steps, { ...stands, known: reads.all ? 'all' : reads.keys })
+        settleAll(steps, stands, reads.all ? 'all' : 'none')
         return stands
       }
       // At once, on what stands: while a loser pauses, the others go on and it would lose again.
@@ -139,7 +141,13 @@ export function knownFrom(loaded: Loaded | null): Known | null {
 }
 
 type Step = { readonly waiting: Waiting } & (
-  | { readonly ok: true; readonly state: Snapshot; readonly value: unknown }
+  | {
+      readonly ok: true
+      readonly state: Snapshot
+      readonly value: unknown
+      /** The keys that this job and those before it looked at or changed. */
+      readonly known: Iterable<string>
+    }
   | { readonly ok: false; readonly error: unknown }
 )
 
@@ -151,7 +159,7 @@ async function runAll(jobs: Waiting[], base: Snapshot, reads: Reads, now: () => 
     try {
       const done = await runUpdate(waiting.job, state, reads, now())
       state = done.state
-      steps.push({ waiting, ok: true, ...done })
+      steps.push({ waiting, ok: true, ...done, known: reads.keys })
     } catch (error) {
       steps.push({ waiting, ok: false, error })
     }
@@ -178,20 +186,35 @@ export async function runUpdate(
   return { state, value: value === draft.data ? withoutOwn(state.data()) : value }
 }
 
-/** Tells each job how it went; only what the last one left stands now. */
-function settleAll(steps: Step[], { state, version, known }: Omit<UpdateResult, 'value'>): void {
+/**
+ * Tells each job how it went; only what the last one left stands now.
+ *
+ * @param exact of which jobs all is known: what was stored was guarded as a whole, or what stands was loaded; else a job
+ * knows what it, and those before it, looked at or changed
+ */
+function settleAll(steps: Step[], { state, version }: Known, exact: 'all' | 'last' | 'none'): void {
   const last = steps.findLast(step => step.ok)
   for (const step of steps) {
     const { resolve, reject } = step.waiting
     if (!step.ok) reject(step.error)
-    else if (step === last) resolve({ value: step.value, state, version, known })
-    else resolve({ value: step.value, state: step.state, version: undefined, known })
+    else if (step === last)
+      resolve({ value: step.value, state, version, known: exact === 'none' ? step.known : 'all' })
+    else
+      resolve({
+        value: step.value,
+        state: step.state,
+        version: undefined,
+        known: exact === 'all' ? 'all' : step.known,
+      })
   }
 }
 
-/** Milliseconds: about as long as the others need for their turn. Jittered, so that processes fall out of step. */
+/**
+ * Milliseconds: about as long as the others need for their turn, if that is short. Jittered, so that processes fall out of
+ * step.
+ */
 function turnover(tookMs: number): number {
-  return (0.5 + Math.random()) * Math.max(2, tookMs)
+  return (0.5 + Math.random()) * Math.min(Math.max(2, tookMs), longestTurn)
 }
 
 export function gone(): SessionError {

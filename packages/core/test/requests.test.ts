@@ -64,6 +64,56 @@ describe('parallel requests', () => {
     },
   )
 
+  test.each(['last-wins', 'reject'] as const)(
+    'I2: an update(fn) that changes nothing hides nothing from what comes after it: %s',
+    async conflict => {
+      const sessions = await open({ conflict })
+      for (const next of ['regenerate', 'update'] as const) {
+        const cookie = await created(sessions, { otp: '1234', x: 1 })
+        const [first, second] = [await begin(sessions, cookie), await begin(sessions, cookie)]
+        delete second.data.otp
+        second.data.revoked = true
+        await second.commit()
+        await first.session.update(data => {
+          if (Number(data.x) > 1) data.x = 1
+        })
+        if (next === 'regenerate') await first.session.regenerate({ userId: 'ada' })
+        else await first.session.update(data => void Object.assign(data, { keys: Object.keys(data).length }))
+        await first.commit()
+        expect(await stored(sessions, next === 'update' ? cookie : cookieOf(first))).toEqual({
+          x: 1,
+          revoked: true,
+          ...(next === 'update' && { keys: 2 }),
+        })
+      }
+    },
+  )
+
+  test('of several update(fn) that are written together, none tells another what it does not know itself', async () => {
+    const sessions = await open()
+    const cookie = await created(sessions, { otp: '1234' })
+    const [oldest, first, second] = [
+      await begin(sessions, cookie),
+      await begin(sessions, cookie),
+      await begin(sessions, cookie),
+    ]
+    let finish = () => {}
+    const asked = new Promise<void>(resolve => (finish = resolve))
+    const slow = oldest.session.update(async data => {
+      await asked
+      data.hits = 1
+    })
+    delete first.data.otp
+    await first.session.save()
+    const others = [
+      first.session.update(data => void Object.assign(data, { seen: true })),
+      second.session.update(data => void delete data.otp),
+    ]
+    finish()
+    await Promise.all([slow, ...others])
+    expect(first.data).not.toHaveProperty('otp')
+  })
+
   test.each([undefined, 'ada'])(
     "C2: with conflict: 'reject' regenerate refuses what another request changed first: userId %s",
     async userId => {
@@ -121,6 +171,22 @@ describe('a commit', () => {
   })
 })
 
+describe('a rotated secret', () => {
+  test('C7: a slow request that saved early does not bring its cookie back over a sign-in', async () => {
+    const store = memoryStore()
+    const cookie = await created(await open({ store }), { a: 1 })
+    const rotated = await open({ store, secret: [newSecret, secret] })
+    const [slow, signIn] = [await begin(rotated, cookie), await begin(rotated, cookie)]
+    slow.data.a = 2
+    await slow.session.save()
+    await slow.session.update(data => void Object.assign(data, { b: 1 }))
+    await signIn.session.regenerate({ userId: 'ada' })
+    await signIn.commit()
+    await slow.commit()
+    expect(slow.setCookie).toBeUndefined()
+  })
+})
+
 describe('two cookies', () => {
   test('R14: one session, signed with the old and the new secret: the same answer in any order', async () => {
     const store = memoryStore()
@@ -159,6 +225,20 @@ describe('time', () => {
       data.m = data.n
     })
     expect(await stored(sessions, cookie)).toEqual({ n: 1, m: 1 })
+  })
+
+  test('I6: who waits for an update(fn) that took long is not kept waiting as long again', async () => {
+    const sessions = await open({ storeTimeout: 1000 })
+    const cookie = await created(sessions, { n: 0 })
+    const requests = await Promise.all([0, 1, 2].map(() => begin(sessions, cookie)))
+    const updates = requests.map(({ session }, at) =>
+      session.update(async data => {
+        if (at === 0) await new Promise(resolve => setTimeout(resolve, 650))
+        data.n = Number(data.n) + 1
+      }),
+    )
+    await Promise.all(updates)
+    expect(await stored(sessions, cookie)).toEqual({ n: 3 })
   })
 
   test('I6: the longest storeTimeout is not the shortest', async () => {

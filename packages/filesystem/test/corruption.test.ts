@@ -57,6 +57,9 @@ describe('F5: a file that is damaged', () => {
       )
     }
     process.stdout.write(`F5: cut off at each of ${whole.length} bytes: corrupt, or as before, each time\n`)
+    // A process that died before it wrote anything leaves an empty file.
+    writeFileSync(ada.file, '')
+    expect(await outcome(store.load(ada.token))).toBe('absent')
     await store.close()
   })
 

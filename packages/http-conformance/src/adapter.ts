@@ -31,6 +31,8 @@ export type Routes = Readonly<Record<string, Handler>>
 export interface SiteErrors {
   /** What the application's own error handler answers with, unless the head has left. */
   answer(error: unknown): { status: number; body: string }
+  /** Whether it writes to Node's response itself. */
+  readonly byHand?: boolean
 }
 
 /** A framework, as the scenarios need it. */

@@ -17,7 +17,9 @@ export function onExpress(session: (sessions: Sessions, mount: MountOptions) => 
       if (errors) {
         app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
           const { status, body } = errors.answer(error)
-          if (!res.headersSent) res.status(status).send(body)
+          if (res.headersSent) return
+          if (errors.byHand) res.writeHead(status, 'Fine', { 'X-Own': '1' }).end(body)
+          else res.status(status).send(body)
         })
       }
       return app
@@ -38,7 +40,10 @@ export function onKoa(session: (sessions: Sessions, mount: MountOptions) => Midd
             await next()
           } catch (error) {
             const { status, body } = errors.answer(error)
-            if (ctx.respond !== false) Object.assign(ctx, { status, body })
+            if (errors.byHand) {
+              ctx.respond = false
+              ctx.res.writeHead(status, 'Fine', { 'X-Own': '1' }).end(body)
+            } else if (ctx.respond !== false) Object.assign(ctx, { status, body })
           }
         })
       }

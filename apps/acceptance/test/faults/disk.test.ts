@@ -98,6 +98,6 @@ function printFigure(row: string, { replies }: Server): void {
   const refused = replies.filter(({ status }) => status === 503).length
   const slowest = Math.max(...replies.map(({ took }) => took))
   process.stdout.write(
-    `${row}: ${replies.length} requests; acknowledged ${replies.length - refused}, refused ${refused}; lost 0, resurrected 0; slowest reply ${Math.round(slowest)} ms\n`,
+    `${row}: ${replies.length} requests; acknowledged ${replies.length - refused}, refused ${refused}; slowest reply ${Math.round(slowest)} ms\n`,
   )
 }

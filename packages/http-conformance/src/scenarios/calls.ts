@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Handler } from '../adapter.ts'
 import { countOne, type OpenSite } from '../site.ts'
 
 export function calls(open: OpenSite): void {
@@ -248,26 +249,36 @@ export function calls(open: OpenSite): void {
       expect(reply.status).toBeGreaterThanOrEqual(500)
     })
 
-    test.each(['save', 'destroy', 'regenerate'] as const)(
-      'I6: a callback that throws the error of its %s() gets an answer',
-      async method => {
+    test.each([
+      ['save', 'error'],
+      ['destroy', 'error'],
+      ['regenerate', 'error'],
+      ['save', 'anonymous'],
+      ['destroy', 'anonymous'],
+    ] as const)(
+      'I6: a callback that throws the error of its %s() gets an answer, async or not, and the process lives: %s',
+      async (method, onStoreFailure) => {
+        const idiom =
+          (isAsync: boolean): Handler =>
+          ({ owner, send }) =>
+            new Promise<void>(() => {
+              if (onStoreFailure === 'error') owner.session.theme = 'dark'
+              const call = (error: unknown) => {
+                if (error) throw error
+                send('fine')
+              }
+              owner.session[method](isAsync ? async error => call(error) : call)
+            })
         const site = await open(
-          {
-            '/idiom': ({ owner, send }) =>
-              new Promise<void>(() => {
-                owner.session.theme = 'dark'
-                owner.session[method](error => {
-                  if (error) throw error
-                  send('fine')
-                })
-              }),
-          },
-          { errors: { answer: () => ({ status: 503, body: 'sorry' }) } },
+          { '/idiom': idiom(false), '/async': idiom(true) },
+          { onStoreFailure, errors: { answer: () => ({ status: 503, body: 'sorry' }) } },
         )
         const ada = await site.signedIn()
-        site.store.fail('update', 'destroy')
-        const reply = await ada.get('/idiom')
-        expect([reply.status, method === 'save' || reply.setCookies]).toEqual([503, method === 'save' || []])
+        site.store.fail('update', 'destroy', ...(onStoreFailure === 'anonymous' ? ['load' as const] : []))
+        for (const path of ['/idiom', '/async']) {
+          const reply = await ada.get(path)
+          expect([path, reply.status]).toEqual([path, 503])
+        }
       },
     )
 

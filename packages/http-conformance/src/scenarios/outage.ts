@@ -125,6 +125,20 @@ export function outage(open: OpenSite): void {
       expect(site.log.join()).toContain(down)
     })
 
+    test.each([200, 302])(
+      'C6: an error handler that writes a head of its own makes no success of it: %i',
+      async status => {
+        const errors = { answer: () => ({ status, body: 'done' }), byHand: true }
+        const site = await open({}, { errors })
+        const ada = await site.signedIn()
+        site.store.fail('update')
+        expect((await ada.get('/count')).status).toBe(503)
+        expect((await ada.get('/set?a=1')).status).toBe(503)
+        site.store.fail('load')
+        expect((await ada.get('/read')).status).toBe(503)
+      },
+    )
+
     test(`C1: a failed load is a 503 ${down} without a cookie change`, async () => {
       const site = await open({}, { errors: failingAnswer })
       const ada = await site.signedIn()
