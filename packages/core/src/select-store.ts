@@ -28,6 +28,9 @@ export interface Choice {
   readonly reason: string
 }
 
+/** Milliseconds that a store may take to say why it can't be used, after its own deadline. */
+const grace = 100
+
 const ownStores: Readonly<Record<string, string>> = {
   redis: '@sojourn/redis',
   filesystem: '@sojourn/filesystem',
@@ -133,10 +136,12 @@ async function announce(
   reason: string,
   { logger, settings }: StoreContext,
 ): Promise<SessionStore> {
-  const { location, warnings } = await healthOf(store, settings.storeTimeout).catch((error: unknown) => {
-    leave(store)
-    throw error
-  })
+  const { location, warnings } = await healthOf(store, settings.storeTimeout + grace).catch(
+    (error: unknown) => {
+      leave(store)
+      throw error
+    },
+  )
   const where = location === undefined ? '' : ` ${location}, verified`
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)

@@ -61,7 +61,7 @@ export class KeyvStore implements SessionStore {
     if (text === undefined || text === null) return null
     if (typeof text !== 'string') throw corrupt()
     const loaded = decodeRecord(text)
-    return this.isLive(loaded.record) ? loaded : null
+    return (await this.isLive(loaded.record, this.keyOf(token))) ? loaded : null
   }
 
   async create(record: SessionRecord): Promise<Written> {
@@ -97,8 +97,8 @@ export class KeyvStore implements SessionStore {
     await this.#adapter.disconnect?.()
   }
 
-  /** Whether what the adapter still has is live. */
-  protected isLive({ expiresAt }: SessionRecord): boolean {
+  /** Whether what the adapter still has under the key is live. */
+  protected isLive({ expiresAt }: SessionRecord, _key: string): boolean | Promise<boolean> {
     return expiresAt > Date.now()
   }
 

@@ -10,8 +10,8 @@ const manyKeys = 16
  * text is taken apart once, so the cost is never that of keys times length. Answers `{'gone'}`, `{'conflict', text}` or
  * `{'written', version}`.
  *
- * KEYS[1] the session; ARGV: expiresAt or '', its life in ms or '', now, expectedVersion or '', the milliseconds within
- * which a session has just expired (`hasJustExpired`), then three lists, each
+ * KEYS[1] the session; ARGV: expiresAt or '', its life in ms or '', now, expectedVersion or '', the milliseconds
+ * that a command may be on its way, then three lists, each
  * after its length: set (key, value), remove (key), expected (key, value or '' for absent).
  */
 export const applyChangeScript: string = `
@@ -20,7 +20,9 @@ if not text then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
 local late = tonumber(ARGV[3]) - tonumber(expires)
-if late >= 0 and late < tonumber(ARGV[5]) then return {'gone'} end
+-- Redis counts a life from when it was told: what has just expired by the clock of whoever asks, and is about to here, has.
+local longestWay = tonumber(ARGV[5])
+if late >= 0 and late < longestWay and redis.call('PTTL', KEYS[1]) <= longestWay then return {'gone'} end
 
 -- A line break, then each line with a comma and a line break behind it.
 local body = '\\n'
@@ -117,17 +119,6 @@ return {'written', version}
 `
 
 export const applyChangeSha: string = createHash('sha1').update(applyChangeScript).digest('hex')
-
-/**
- * Whether a session has just expired, by the clock of whoever asks, though Redis has it still: its life was counted from
- * when Redis was told. What expired longer ago by that clock shows that the clock is wrong, and Redis' counts.
- *
- * @param late milliseconds since its expiry
- * @param longestWay milliseconds that a command may be on its way
- */
-export function hasJustExpired(late: number, longestWay: number): boolean {
-  return late >= 0 && late < longestWay
-}
 
 /**
  * The script's arguments.

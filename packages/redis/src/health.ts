@@ -1,7 +1,8 @@
 import { isSessionError } from '@sojourn/core/store-kit'
-import { type AtomicAdapter, encodeChange, encodeRecord } from '@sojourn/keyv'
+import { encodeChange, encodeRecord } from '@sojourn/keyv'
 import { wrongClient } from './connection.ts'
 import type { Link } from './link.ts'
+import type { RedisAdapter } from './redis-adapter.ts'
 
 /** What of a client of one server a look at its health needs. */
 interface ServerClient {
@@ -11,6 +12,7 @@ interface ServerClient {
 
 /** Milliseconds after which what was tried out is gone, whatever happened to whoever did. */
 const tryOutLife = 10_000
+const noSpace = 'it is out of memory (maxmemory), so no session can begin or change: give it more'
 /** Seconds that a replica may lag: Redis itself reports once a second. */
 const longestLag = 5
 /** Bytes of changes: some hundred sessions. */
@@ -34,27 +36,24 @@ export async function dangers(link: Link): Promise<string[]> {
  * @throws SessionError if the server can not be used: ERR_SESSION_STORE_UNAVAILABLE with the reason, or
  * ERR_SESSION_SETTING if the client does not do what it is told
  */
-export async function tryOut(adapter: AtomicAdapter, key: string): Promise<string[]> {
-  const [full] = await Promise.all([begin(adapter, key), adapter.delete(`${key}-absent`)])
-  await adapter.delete(key)
-  return full
-}
-
-async function begin(adapter: AtomicAdapter, key: string): Promise<string[]> {
+export async function tryOut(adapter: RedisAdapter, key: string): Promise<string[]> {
   const now = Date.now()
   const expiresAt = now + tryOutLife
-  const text = encodeRecord({ data: {}, createdAt: now, expiresAt }, 1)
+  const begin = () =>
+    adapter.createIfAbsent(key, encodeRecord({ data: {}, createdAt: now, expiresAt }, 1), expiresAt)
+  const absent = `${key}-absent`
   try {
-    const created = await adapter.createIfAbsent(key, text, expiresAt)
-    if (created && (await adapter.createIfAbsent(key, text, expiresAt))) {
-      await adapter.delete(key)
-      throw wrongClient()
-    }
-    await adapter.applyChange(key, encodeChange({ set: { tried: 'out' } }))
+    const [first] = await Promise.all([begin(), adapter.delete(absent), adapter.life(absent)])
+    const [second] = await Promise.all([
+      begin(),
+      adapter.applyChangeAnew(key, encodeChange({ set: { tried: 'out' } })),
+    ])
+    await adapter.applyChange(key, encodeChange({ expiresAt: 0 }))
+    if (first && second) throw wrongClient()
     return []
   } catch (error) {
     if (!isSessionError(error) || error.reason !== 'full') throw error
-    return ['it is out of memory (maxmemory), so no session can begin or change: give it more']
+    return [noSpace]
   }
 }
 
@@ -78,7 +77,9 @@ function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
   const replicas = Object.keys(info).filter(name => /^slave\d+$/.test(name))
   const offset = Number(info.master_repl_offset ?? 0)
   const behind = replicas.filter(name => isBehind(info[name] ?? '', offset))
+  const isFull = Number(info.maxmemory) > 0 && Number(info.used_memory) >= Number(info.maxmemory)
   return [
+    isFull && policy === 'noeviction' ? noSpace : '',
     policy === 'noeviction'
       ? ''
       : `the eviction policy is ${policy}, so live sessions end when memory is short: set maxmemory-policy noeviction`,

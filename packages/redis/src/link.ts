@@ -63,12 +63,17 @@ export class Link {
       // Who asked has been answered by now, and must not find it done.
       if (performance.now() - begun >= this.#timeout) throw tooLate(this.#timeout)
       if (this.#closed) throw new Error('the store is closed')
-      if (!isReady(redis)) throw new Error('the connection is down')
+      if (!isReady(redis)) {
+        // A client that was given may have closed itself for good; the next one opens it again.
+        if (!clientOf(redis).isOpen) this.#forget(redis)
+        throw new Error('the connection is down')
+      }
       if (this.#overdue.size > 0 && this.#unanswered.size >= mostUnanswered) throw tooLate(this.#timeout)
       used = redis
       sent = performance.now()
-      // Of these only a Cluster opens connections in the middle of a command.
-      sending = this.#remember(redis.isCluster() ? withSpareErrors(() => command(redis)) : command(redis))
+      // Of these only a Cluster opens connections in the middle of a command, and one of its servers may be silent while the
+      // others go on.
+      sending = redis.isCluster() ? withSpareErrors(() => command(redis)) : this.#remember(command(redis))
       return sending
     })
     try {
@@ -198,7 +203,12 @@ export class Link {
   #giveUp(redis: KeyvRedis<string>): void {
     discard(clientOf(redis))
     if (this.#servers.replaceable) this.#renew(redis, false)
-    else if (this.#current === redis) this.#current = this.#connection = undefined
+    else this.#forget(redis)
+  }
+
+  /** Of a client that was given, which is to be opened again when it is next needed. */
+  #forget(redis: KeyvRedis<string>): void {
+    if (!this.#servers.replaceable && this.#current === redis) this.#current = this.#connection = undefined
   }
 
   async #finish(redis: KeyvRedis<string>): Promise<void> {

@@ -7,6 +7,7 @@ import { replyCode } from './trouble.ts'
 /** What of a client or a cluster the atomic steps need. */
 interface ScriptClient {
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  pTTL(key: string): Promise<number>
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
   set(
     key: string,
@@ -44,6 +45,17 @@ export class RedisAdapter implements AtomicAdapter {
     if (life <= 0) return true
     const options = { condition: 'NX', expiration: { type: 'PX', value: life } } as const
     return (await this.#link.run(redis => scriptsOf(redis).set(key, text, options))) !== null
+  }
+
+  /** Milliseconds that Redis lets the key live still; negative if it is not there. */
+  life(key: string): Promise<number> {
+    return this.#link.run(redis => scriptsOf(redis).pTTL(key))
+  }
+
+  /** As `applyChange`, but with the script's whole text, as a server needs it that does not have it yet. */
+  async applyChangeAnew(key: string, change: TextChange): Promise<void> {
+    const options = { keys: [key], arguments: argumentsOf(change, Date.now(), this.#link.longestWay) }
+    await this.#link.run(redis => scriptsOf(redis).eval(applyChangeScript, options))
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { SessionRecord, SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
 import { KeyvStore } from '@sojourn/keyv'
-import { hasJustExpired } from './apply-change.ts'
 import { connectionFrom, isClient, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
 import { dangers, tryOut } from './health.ts'
 import { Link } from './link.ts'
@@ -37,17 +36,10 @@ export function redisStore(
   return new RedisStore(rest, { ...beside, ...options })
 }
 
-/** For selection: connects at once, so that servers which can't be used fail the start. */
-export async function openStore({ settings, env }: StoreContext): Promise<SessionStore> {
+/** For selection, which asks for its health next. */
+export function openStore({ settings, env }: StoreContext): SessionStore {
   const { keyPrefix, storeTimeout: timeout } = settings
-  const store = redisStore(connectionFrom(env), { keyPrefix, timeout, tls: tlsFrom(env) })
-  try {
-    await store.health()
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-  return store
+  return redisStore(connectionFrom(env), { keyPrefix, timeout, tls: tlsFrom(env) })
 }
 
 class RedisStore extends KeyvStore {
@@ -65,14 +57,20 @@ class RedisStore extends KeyvStore {
     this.#link = link
   }
 
-  /** Redis has ended what is not: the clock that counts is the server's. */
-  protected override isLive({ expiresAt }: SessionRecord): boolean {
-    return !hasJustExpired(Date.now() - expiresAt, this.#link.longestWay)
+  /**
+   * Redis has ended what is not: the clock that counts is the server's. But it counts a life from when it was told, so what
+   * has just expired by the clock here is asked about: if it is about to end there too, it has.
+   */
+  protected override isLive({ expiresAt }: SessionRecord, key: string): boolean | Promise<boolean> {
+    const late = Date.now() - expiresAt
+    const { longestWay } = this.#link
+    if (late < 0 || late >= longestWay) return true
+    return this.#adapter.life(key).then(life => life > longestWay)
   }
 
   override async health(): Promise<StoreHealth> {
     const tried = tryOut(this.#adapter, this.keyOf(`health-${randomUUID()}`))
     const [health, warnings, trouble] = await Promise.all([super.health(), dangers(this.#link), tried])
-    return { ...health, warnings: [...trouble, ...warnings], location: this.#link.at }
+    return { ...health, warnings: [...new Set([...trouble, ...warnings])], location: this.#link.at }
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import KeyvRedis, {
   createClient,
   createCluster,
@@ -62,35 +63,41 @@ function oneServer(options: RedisClientOptions, limits: Limits): Servers {
   }
 }
 
-/** Whoever made the client decides how it reconnects; one that is not open yet is opened here, and closed in the end. */
+/**
+ * Whoever made the client decides how it reconnects; one that is not open, yet or any more, is opened here, and one that
+ * was not when it came is closed in the end.
+ */
 function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
   let redis: KeyvRedis<string> | undefined
-  let opening: Promise<unknown> | undefined
   /** Whether it was open when it was first needed; before, its owner may still open it. */
   let wasOpen: boolean | undefined
   /** Why it is not ready; a client that tries again and again tells nobody else. */
   let trouble: unknown
+  const listen = (error: unknown) => {
+    trouble = error
+  }
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
       if (wasOpen === undefined) {
         wasOpen = client.isOpen
-        client.on('error', error => (trouble = error))
+        client.on('error', listen)
       }
-      if (!client.isOpen) opening = client.connect()
-      else if (isConnecting(client)) opening ??= new Promise<void>(resolve => client.once('ready', resolve))
-      try {
-        await (opening && settleWithin(opening, timeout, tooLate))
-      } catch (error) {
-        throw trouble ?? error
+      // Those who wait for it are told why, before their own time is over.
+      if (!isUsable(client)) {
+        await usable(client, 0.9 * timeout).catch((error: unknown) => {
+          throw trouble ?? error
+        })
       }
       trouble = undefined
       redis ??= keyv(client)
       return redis
     },
     async close() {
+      client.off('error', listen)
       if (wasOpen !== false) return
+      client.on('error', () => undefined)
       const closing = (async () => client.close())()
       await settleWithin(closing, timeout, tooLate).catch(() => undefined)
       discard(client)
@@ -98,9 +105,25 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   }
 }
 
-/** Opened by its owner, and not ready yet. */
-function isConnecting(client: RedisClientConnectionType): boolean {
-  return 'isReady' in client && client.isReady === false
+/** Opens a client that is closed, and waits until it can be used, whoever opened it: its kinds tell that in different ways. */
+async function usable(client: RedisClientConnectionType, timeout: number): Promise<void> {
+  let failed: { readonly error: unknown } | undefined
+  if (!client.isOpen) {
+    client.connect().catch((error: unknown) => {
+      failed = { error }
+    })
+  }
+  for (const end = performance.now() + timeout; !isUsable(client); await sleep(10)) {
+    if (failed !== undefined) throw failed.error
+    if (performance.now() >= end) throw tooLate(timeout)
+  }
+}
+
+/** A Cluster is as soon as it knows its masters. */
+function isUsable(client: RedisClientConnectionType): boolean {
+  if (!client.isOpen) return false
+  if ('masters' in client) return client.masters.length > 0
+  return !('isReady' in client) || client.isReady
 }
 
 /**

@@ -23,7 +23,7 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
     'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
   permission:
-    'its user may not do what sessions need. Allow it +get +set +del +unlink +eval +evalsha on its keys, and +role if there are sentinels',
+    'its user may not do what sessions need. Allow it +get +set +del +unlink +pttl +eval +evalsha on its keys, and +role if there are sentinels',
   certificate:
     'the TLS connection fails, because its certificate is not trusted or it wants one. Give the certificates: SESSION_REDIS_TLS_CA, _CERT and _KEY name files, and in code there is the option tls',
   'no-tls': 'what answers there speaks no TLS. Use redis:// instead of rediss://, or correct the address',
@@ -71,6 +71,7 @@ export function troubleOf(error: unknown): RedisTrouble {
   const reply = replyCode(error)
   // Before Redis 6, a missing or wrong password is a plain ERR.
   if (reply === 'ERR' && error instanceof Error && /AUTH|password/.test(error.message)) return 'password'
+  if (error instanceof Error && /can't run this command/.test(error.message)) return 'permission'
   if (reply !== undefined) return replies[reply] ?? 'refused'
   if (error instanceof Error && error.message.startsWith('Unknown RESP type')) return 'not-redis'
   return error instanceof Error && /Timeout/.test(error.constructor.name) ? 'timeout' : 'disconnected'

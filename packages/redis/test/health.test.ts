@@ -114,6 +114,8 @@ it('leaves out what the user of the connection may not ask', async () => {
     '+get',
     '+set',
     '+unlink',
+    '+del',
+    '+pttl',
     '+evalsha',
     '+eval',
   )

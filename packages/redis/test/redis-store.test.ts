@@ -1,7 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import KeyvRedis, { createClient } from '@keyv/redis'
+import KeyvRedis, {
+  createClient,
+  createCluster,
+  createSentinel,
+  type RedisClientConnectionType,
+} from '@keyv/redis'
 import { openSessions, type SessionStore } from '@sojourn/core'
-import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { freePort, RedisCluster, RedisSentinels, RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { createClient as createClient4 } from 'redis-4'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { redisStore } from '../src/index.ts'
@@ -106,6 +111,32 @@ describe('the clock', () => {
       await next.load()
       expect(next.session.userId).toBe('ada')
       await next.commit()
+    }
+  })
+
+  it('F9: that is behind in one process by as much as the idle time signs out nobody elsewhere', async () => {
+    const sessions = await openSessions({
+      store: open(server.url),
+      secret,
+      env: {},
+      logger: quiet,
+      idleTimeout: 3_600_000,
+    })
+    const real = Date.now
+    onTestFinished(() => void vi.restoreAllMocks())
+    const visit = async (cookie: string | undefined, userId?: string) => {
+      const request = sessions.begin(cookie)
+      await request.load()
+      if (userId !== undefined) await request.session.regenerate({ userId })
+      await request.commit()
+      return { userId: request.session.userId, cookie: request.setCookie?.split(';')[0] }
+    }
+    const { cookie } = await visit(undefined, 'ada')
+    for (let n = 0; n < 5; n++) {
+      vi.spyOn(Date, 'now').mockImplementation(() => real() - 3_600_000)
+      expect((await visit(cookie)).userId).toBe('ada')
+      vi.restoreAllMocks()
+      expect((await visit(cookie)).userId).toBe('ada')
     }
   })
 
@@ -230,6 +261,104 @@ describe('a client of your own', () => {
     await expect
       .poll(() => store.load(token).catch(() => undefined), { interval: 10 })
       .toMatchObject({ version: '1' })
+  })
+
+  it('that closes itself for good when Redis hangs is opened again', async () => {
+    const own = await RedisServer.start()
+    onTestFinished(() => own.stop())
+    const client = createClient({ url: own.url, pingInterval: 100, socket: { socketTimeout: 200 } })
+    client.on('error', () => undefined)
+    await client.connect()
+    const store = open(client, { timeout: 300 })
+    const { token } = await store.create(record())
+    own.signal('SIGSTOP')
+    await expect.poll(() => client.isOpen, { timeout: 5000 }).toBe(false)
+    own.signal('SIGCONT')
+    await expect
+      .poll(() => store.load(token).catch(() => undefined), { timeout: 2000 })
+      .toMatchObject({ version: '1' })
+    client.destroy()
+  })
+
+  it('that could not be opened is used once its owner has opened it', async () => {
+    const port = await freePort()
+    const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } })
+    const store = open(client, { timeout: 300 })
+    await expect(store.load('a'.repeat(43))).rejects.toMatchObject({ reason: 'unreachable' })
+    const late = await RedisServer.startAt(port)
+    onTestFinished(() => late.stop())
+    await client.connect().catch(() => undefined)
+    await expect
+      .poll(
+        () =>
+          store.create(record()).then(
+            () => 'created',
+            () => 'failed',
+          ),
+        { timeout: 2000 },
+      )
+      .toBe('created')
+  })
+
+  it('F17: whose server answers garbage for a while is opened again', async () => {
+    const proxy = await TcpProxy.to(server.port)
+    onTestFinished(() => proxy.stop())
+    const client = createClient({ url: proxy.url })
+    client.on('error', () => undefined)
+    await client.connect()
+    const store = open(client, { timeout: 300 })
+    const { token } = await store.create(record())
+    proxy.weather = 'garbage'
+    for (const end = performance.now() + 1500; performance.now() < end; await sleep(10))
+      await store.load(token).catch(() => undefined)
+    proxy.weather = 'fair'
+    await expect
+      .poll(() => store.load(token).catch(() => undefined), { timeout: 2000 })
+      .toMatchObject({ version: '1' })
+  })
+
+  it.each(['Sentinel', 'Cluster'])('of a %s may be one that its owner is just opening', async kind => {
+    const servers = kind === 'Sentinel' ? await RedisSentinels.start() : await RedisCluster.start()
+    onTestFinished(() => servers.stop())
+    const client =
+      kind === 'Sentinel'
+        ? createSentinel({ name: 'mymaster', sentinelRootNodes: servers.addresses })
+        : createCluster({
+            rootNodes: servers.addresses.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
+          })
+    client.on('error', () => undefined)
+    const opened = client.connect()
+    onTestFinished(() => void client.destroy())
+    const store = redisStore(client as unknown as RedisClientConnectionType)
+    const sessions = await openSessions({ store, secret, env: {}, logger: quiet })
+    await opened
+    await sessions.store.create(record())
+    await sessions.close()
+  })
+
+  it('of a Cluster one of whose masters hangs goes on with the others', async () => {
+    const cluster = await RedisCluster.start('--cluster-node-timeout', '60000')
+    onTestFinished(() => cluster.stop())
+    const rootNodes = cluster.addresses.map(({ host, port }) => ({ url: `redis://${host}:${port}` }))
+    const client = createCluster({ rootNodes })
+    client.on('error', () => undefined)
+    await client.connect()
+    onTestFinished(() => void client.destroy())
+    const store = open(client as unknown as RedisClientConnectionType, { timeout: 200 })
+    const tokens = await Promise.all(
+      Array.from({ length: 30 }, () => store.create(record()).then(({ token }) => token)),
+    )
+    const [one] = cluster.servers
+    if (one === undefined) throw new Error('no server')
+    const masters = await Promise.all(tokens.map(token => cluster.masterOf(`session:${token}`, one)))
+    const hung = masters[0]
+    const lost = tokens.filter((_, at) => masters[at] === hung)
+    hung?.signal('SIGSTOP')
+    onTestFinished(() => hung?.signal('SIGCONT'))
+    for (let n = 0; n < 300; n++) store.load(lost[n % lost.length] ?? '').catch(() => undefined)
+    await sleep(400)
+    for (const token of tokens.filter((_, at) => masters[at] !== hung))
+      expect(await store.load(token)).not.toBeNull()
   })
 
   it('may be opened by its owner, once the store is made', async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { type Environment, openSessions } from '@sojourn/core'
-import { freePort, RedisCluster, RedisSentinels, RedisServer } from '@sojourn/redis-servers'
+import { freePort, RedisCluster, RedisSentinels, RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 const secret = 'a secret of the tests, long enough for production'
@@ -318,6 +318,15 @@ describe('TLS', () => {
   })
 })
 
+it('starts on a network on which each way takes 200 ms', async () => {
+  const server = await redis('--appendonly', 'yes')
+  const proxy = await TcpProxy.to(server.port)
+  onTestFinished(() => proxy.stop())
+  proxy.weather = { late: 200 }
+  const { log } = await start({ REDIS_URL: proxy.url })
+  expect(log[0]).toContain('verified')
+})
+
 describe('SESSION_FALLBACK=filesystem', () => {
   it('keeps sessions in files if Redis can not be used, and warns with the reason', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'sojourn-fallback-'))
@@ -374,11 +383,13 @@ describe('an address that can not be meant', () => {
     expect(await failure(env)).toMatchObject({ reason: 'permission' })
   })
 
-  it.each(['set', 'evalsha', 'unlink'])(
+  it.each(['set', 'del', 'unlink', 'pttl', 'eval', 'evalsha'])(
     'fails the start with a user who may not %s, and says so',
     async command => {
       const server = await redis()
-      const all = ['get', 'set', 'del', 'unlink', 'eval', 'evalsha'].filter(each => each !== command)
+      // It has the script already: only after its next start would one miss `eval`.
+      await start({ REDIS_URL: server.url })
+      const all = ['get', 'set', 'del', 'unlink', 'pttl', 'eval', 'evalsha'].filter(each => each !== command)
       const rules = all.map(each => `+${each}`)
       await server.command('ACL', 'SETUSER', 'app', 'on', `>${password}`, '~session:*', ...rules)
       const error = await failure({ REDIS_URL: `redis://app:${password}@127.0.0.1:${server.port}` })
