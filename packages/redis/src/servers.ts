@@ -64,13 +64,12 @@ function oneServer(options: RedisClientOptions, limits: Limits): Servers {
 }
 
 /**
- * Whoever made the client decides how it reconnects; one that is not open, yet or any more, is opened here, and one that
- * was not when it came is closed in the end.
+ * Whoever made the client decides how it reconnects; one that is not open, yet or any more, is opened here, and then closed
+ * in the end.
  */
 function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
   let redis: KeyvRedis<string> | undefined
-  /** Whether it was open when it was first needed; before, its owner may still open it. */
-  let wasOpen: boolean | undefined
+  let isOpenedHere = false
   /** Why it is not ready; a client that tries again and again tells nobody else. */
   let trouble: unknown
   const listen = (error: unknown) => {
@@ -80,10 +79,8 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
     at: 'of the client that was given',
     replaceable: false,
     async open() {
-      if (wasOpen === undefined) {
-        wasOpen = client.isOpen
-        client.on('error', listen)
-      }
+      if (!client.listeners('error').includes(listen)) client.on('error', listen)
+      isOpenedHere ||= !client.isOpen
       // Those who wait for it are told why, before their own time is over.
       if (!isUsable(client)) {
         await usable(client, 0.9 * timeout).catch((error: unknown) => {
@@ -96,7 +93,7 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
     },
     async close() {
       client.off('error', listen)
-      if (wasOpen !== false) return
+      if (!isOpenedHere) return
       client.on('error', () => undefined)
       const closing = (async () => client.close())()
       await settleWithin(closing, timeout, tooLate).catch(() => undefined)
