@@ -16,9 +16,10 @@ export class Reads {
   readonly #keys = new Set<string>()
   readonly #touched = new Set<string>()
   #all = false
+  #closed = false
 
   note(key: string): void {
-    this.#keys.add(key)
+    if (!this.#closed) this.#keys.add(key)
   }
 
   /** It was set, removed or may have been changed inside. */
@@ -27,7 +28,12 @@ export class Reads {
   }
 
   noteAll(): void {
-    this.#all = true
+    if (!this.#closed) this.#all = true
+  }
+
+  /** What a function looks at once it is over, nothing was made of. */
+  close(): void {
+    this.#closed = true
   }
 
   /** Those that were looked at, set or removed. */

@@ -101,12 +101,15 @@ export class Updates {
   /** Answers the whole batch, or throws why it can't be; resolves with what stands then. */
   async #write(token: string, batch: Waiting[], guess: Known): Promise<Known> {
     let stands = guess
+    let hasLost = false
     for (;;) {
       const jobs = batch.filter(({ job }) => job.deadline > this.#now())
-      for (const late of batch) if (!jobs.includes(late)) late.reject(lostEveryTime())
+      for (const late of batch)
+        if (!jobs.includes(late)) late.reject(hasLost ? lostEveryTime() : tookTooLong())
       if (jobs.length === 0) return stands
       const reads = new Reads()
       const steps = await runAll(jobs, stands.state, reads, this.#now)
+      reads.close()
       const last = steps.findLast(step => step.ok)
       const change = last && stands.state.changeTo(last.state)
       const guard = reads.guard(stands.state, stands.version, last?.state ?? stands.state)
@@ -128,6 +131,7 @@ export class Updates {
         settleAll(steps, stands, reads.all ? 'all' : 'none')
         return stands
       }
+      hasLost = true
       // At once, on what stands: while a loser pauses, the others go on and it would lose again.
       stands = knownFrom(outcome.current)
     }

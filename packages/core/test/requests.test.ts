@@ -114,6 +114,44 @@ describe('parallel requests', () => {
     expect(first.data).not.toHaveProperty('otp')
   })
 
+  test('I2: data that are looked at once the function is over claim nothing', async () => {
+    const store = memoryStore()
+    const update = store.update.bind(store)
+    store.update = async (token, change) => {
+      const outcome = await update(token, change)
+      await new Promise(resolve => setTimeout(resolve, 10))
+      return outcome
+    }
+    // Two processes.
+    const [here, there] = [await open({ store }), await open({ store })]
+    const cookie = await created(here, { n: 0 })
+    const [first, second] = [await begin(here, cookie), await begin(there, cookie)]
+    second.data.cart = ['book']
+    await second.commit()
+    await first.session.update(data => {
+      data.n = 1
+      setImmediate(() => JSON.stringify(data))
+    })
+    await first.session.regenerate({ userId: 'ada' })
+    await first.commit()
+    expect(await stored(here, cookieOf(first))).toEqual({ n: 1, cart: ['book'] })
+  })
+
+  test('a store that is silent is a 503 for all who wait for it, and no conflict', async () => {
+    const store = memoryStore()
+    const sessions = await open({ store, storeTimeout: 200 })
+    const cookie = await created(sessions, { n: 0 })
+    const requests = await Promise.all([0, 1, 2, 3, 4, 5].map(() => begin(sessions, cookie)))
+    store.update = () => new Promise(() => undefined)
+    const updates = requests.map(async ({ session }, at) => {
+      await new Promise(resolve => setTimeout(resolve, at))
+      return session.update(data => void Object.assign(data, { n: Number(data.n) + 1 }))
+    })
+    const outcomes = await Promise.allSettled(updates)
+    const codes = outcomes.map(each => (each.status === 'rejected' ? each.reason.code : each.status))
+    expect(new Set(codes)).toEqual(new Set(['ERR_SESSION_STORE_UNAVAILABLE']))
+  })
+
   test.each([undefined, 'ada'])(
     "C2: with conflict: 'reject' regenerate refuses what another request changed first: userId %s",
     async userId => {

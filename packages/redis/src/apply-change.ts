@@ -22,7 +22,7 @@ if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply(
 local late = tonumber(ARGV[3]) - tonumber(expires)
 -- Redis counts a life from when it was told: what has just expired by the clock of whoever asks, and is about to here, has.
 local longestWay = tonumber(ARGV[5])
-if late >= 0 and late < longestWay and redis.call('PTTL', KEYS[1]) <= longestWay then return {'gone'} end
+if late >= 0 and late < longestWay and late + redis.call('PTTL', KEYS[1]) <= longestWay then return {'gone'} end
 
 -- A line break, then each line with a comma and a line break behind it.
 local body = '\\n'

@@ -65,7 +65,8 @@ class RedisStore extends KeyvStore {
     const late = Date.now() - expiresAt
     const { longestWay } = this.#link
     if (late < 0 || late >= longestWay) return true
-    return this.#adapter.life(key).then(life => life > longestWay)
+    // From one write to the next this sum is the same: how long that was on its way, and how far the clocks are apart.
+    return this.#adapter.life(key).then(life => late + life > longestWay)
   }
 
   override async health(): Promise<StoreHealth> {

@@ -64,8 +64,8 @@ function oneServer(options: RedisClientOptions, limits: Limits): Servers {
 }
 
 /**
- * Whoever made the client decides how it reconnects; one that is not open, yet or any more, is opened here, and then closed
- * in the end.
+ * Whoever made the client decides how it reconnects, and when it is closed. One that is not open yet, or that closed itself
+ * because of an error, is opened here, and then closed in the end.
  */
 function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Servers {
   let redis: KeyvRedis<string> | undefined
@@ -75,11 +75,17 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   const listen = (error: unknown) => {
     trouble = error
   }
+  const forget = () => {
+    trouble = undefined
+  }
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
-      if (!client.listeners('error').includes(listen)) client.on('error', listen)
+      if (!client.listeners('error').includes(listen)) client.on('error', listen).on('ready', forget)
+      // One that was used, and was closed without any trouble, was closed by its owner.
+      if (redis !== undefined && !client.isOpen && !isOpenedHere && trouble === undefined)
+        throw new Error('its owner has closed the client')
       isOpenedHere ||= !client.isOpen
       // Those who wait for it are told why, before their own time is over.
       if (!isUsable(client)) {
@@ -92,7 +98,7 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
       return redis
     },
     async close() {
-      client.off('error', listen)
+      client.off('error', listen).off('ready', forget)
       if (!isOpenedHere) return
       client.on('error', () => undefined)
       const closing = (async () => client.close())()

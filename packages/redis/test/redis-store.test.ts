@@ -140,6 +140,28 @@ describe('the clock', () => {
     }
   })
 
+  it('R4: a session near its end is absent once, or not at all, by a clock that is ahead', async () => {
+    const timeout = 300
+    const store = open(server.url, { timeout })
+    const real = Date.now
+    onTestFinished(() => void vi.restoreAllMocks())
+    for (const ahead of [200, 600, 1200]) {
+      vi.restoreAllMocks()
+      const { token } = await store.create({ ...record(), expiresAt: Date.now() + 1500 })
+      vi.spyOn(Date, 'now').mockImplementation(() => real() + ahead)
+      const seen: string[] = []
+      for (const end = performance.now() + 1600; performance.now() < end; await sleep(20)) {
+        const { status } = await store.update(token, { set: { a: 1 } })
+        const what = `${(await store.load(token)) === null ? 'absent' : 'found'} ${status}`
+        if (seen.at(-1) !== what) seen.push(what)
+      }
+      expect(seen.filter(each => each === 'found written' || each === 'absent gone')).toEqual([
+        'found written',
+        'absent gone',
+      ])
+    }
+  })
+
   it('R4: a session that was long on its way to a slow server is absent from its end on, and stays so', async () => {
     const store = open(server.url)
     await server.command('CLIENT', 'PAUSE', '1500')
@@ -278,6 +300,27 @@ describe('a client of your own', () => {
       .poll(() => store.load(token).catch(() => undefined), { timeout: 2000 })
       .toMatchObject({ version: '1' })
     client.destroy()
+  })
+
+  it('that its owner has closed stays closed, and is used once its owner has opened it again', async () => {
+    const client = await createClient({ url: server.url }).connect()
+    const store = open(client, { timeout: 300 })
+    const { token } = await store.create(record())
+    const visiting = (async () => {
+      for (let n = 0; n < 60; n++, await sleep(2)) await store.load(token).catch(() => undefined)
+    })()
+    for (let n = 0; n < 5; n++) {
+      await client.close()
+      await sleep(8)
+      expect(client.isOpen).toBe(false)
+      await client.connect()
+      await sleep(8)
+    }
+    await visiting
+    expect(await store.load(token)).not.toBeNull()
+    await client.close()
+    await expect(store.load(token)).rejects.toMatchObject({ status: 503 })
+    expect(client.isOpen).toBe(false)
   })
 
   it('that could not be opened is used once its owner has opened it', async () => {
