@@ -98,7 +98,7 @@ class ResponseGate {
     this.#req = req
     this.#res = res
     this.#fail = fail
-    request.answerWith = error => this.#raise(error)
+    request.answerer = this
     const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
     res[gateOf] = this
@@ -133,9 +133,9 @@ class ResponseGate {
   }
 
   /** An error that nobody is there to catch: it is the answer, or there is one already. */
-  #raise(error: unknown): void {
+  raise(error: Error): void {
     if (this.#state === 'idle' && !this.#res.headersSent) this.#fail(error)
-    else if (error instanceof Error) process.emitWarning(error)
+    else process.emitWarning(error)
   }
 
   #send(method: Sender, args: unknown[]): unknown {

@@ -80,7 +80,7 @@ export class SessionRequest {
   /** Why this request goes on without its session, if it does. */
   #missing: unknown
   /** For framework adapters: answers with an error that nobody is there to catch, if there is no answer yet. */
-  answerWith: ((error: unknown) => void) | undefined
+  answerer: { raise(error: Error): void } | undefined
 
   constructor(engine: Engine, cookieHeader: string | undefined, onStoreFailure: StoreFailurePolicy) {
     this.#engine = engine
@@ -260,7 +260,7 @@ export class SessionRequest {
 
   /** A session's error that a callback threw, with nobody above it: the request is answered, and the process lives. */
   raise(error: Error): void {
-    if (this.answerWith !== undefined) this.answerWith(error)
+    if (this.answerer !== undefined) this.answerer.raise(error)
     else process.emitWarning(error)
   }
 

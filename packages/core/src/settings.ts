@@ -72,27 +72,41 @@ export interface Settings {
 const minute = 60_000
 const day = 24 * 60 * minute
 
-/** Every name of `SessionOptions`. */
-const known = new Set([
-  ...['store', 'secret', 'persistent', 'idleTimeout', 'absoluteTimeout', 'touchInterval', 'storeTimeout'],
-  ...[
-    'keyPrefix',
-    'cookie',
-    'conflict',
-    'onStoreFailure',
-    'threshold',
-    'directory',
-    'fallback',
-    'logger',
-    'env',
-  ],
-  ...['name', 'httpOnly', 'secure', 'sameSite', 'path', 'domain'].map(name => `cookie.${name}`),
-])
+/** Every name that there is: the compiler misses a new one. */
+const settingNames: Readonly<Record<keyof SessionOptions, true>> = {
+  store: true,
+  secret: true,
+  persistent: true,
+  idleTimeout: true,
+  absoluteTimeout: true,
+  touchInterval: true,
+  storeTimeout: true,
+  keyPrefix: true,
+  cookie: true,
+  conflict: true,
+  onStoreFailure: true,
+  threshold: true,
+  directory: true,
+  fallback: true,
+  logger: true,
+  env: true,
+}
+const cookieNames: Readonly<Record<keyof CookieOptions, true>> = {
+  name: true,
+  httpOnly: true,
+  secure: true,
+  sameSite: true,
+  path: true,
+  domain: true,
+}
 
 /** What is misspelt, or another library's. */
 export function unknownSettings(options: SessionOptions): string[] {
-  const names = [...Object.keys(options), ...Object.keys(options.cookie ?? {}).map(name => `cookie.${name}`)]
-  return names.filter(name => !known.has(name))
+  const ofCookie = Object.keys(options.cookie ?? {}).filter(name => !Object.hasOwn(cookieNames, name))
+  return [
+    ...Object.keys(options).filter(name => !Object.hasOwn(settingNames, name)),
+    ...ofCookie.map(name => `cookie.${name}`),
+  ]
 }
 
 /** @throws SessionError ERR_SESSION_SETTING, naming the setting and what it may be. */

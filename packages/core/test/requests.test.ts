@@ -35,6 +35,13 @@ async function stored(sessions: Sessions, cookie: string): Promise<object> {
   return { ...(await begin(sessions, cookie)).session }
 }
 
+/** What a function can wait for, and what lets it go on. */
+function untilAsked(): { asked: Promise<void>; finish: () => void } {
+  let finish = () => {}
+  const asked = new Promise<void>(resolve => (finish = resolve))
+  return { asked, finish: () => finish() }
+}
+
 describe('parallel requests', () => {
   test.each(['last-wins', 'reject'] as const)(
     'I2: update(fn) beside an older update(fn) takes nothing back that its request saved: %s',
@@ -42,8 +49,7 @@ describe('parallel requests', () => {
       const sessions = await open({ conflict })
       const cookie = await created(sessions, { otp: '1234', cart: ['a'] })
       const [first, second] = [await begin(sessions, cookie), await begin(sessions, cookie)]
-      let finish = () => {}
-      const asked = new Promise<void>(resolve => (finish = resolve))
+      const { asked, finish } = untilAsked()
       const slow = first.session.update(async data => {
         await asked
         data.hits = 1
@@ -97,8 +103,7 @@ describe('parallel requests', () => {
       await begin(sessions, cookie),
       await begin(sessions, cookie),
     ]
-    let finish = () => {}
-    const asked = new Promise<void>(resolve => (finish = resolve))
+    const { asked, finish } = untilAsked()
     const slow = oldest.session.update(async data => {
       await asked
       data.hits = 1

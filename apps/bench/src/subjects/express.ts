@@ -10,7 +10,6 @@ import { RedisStore } from 'connect-redis'
 import cookieSession from 'cookie-session'
 import express, { type Express, type Request, type RequestHandler, type Response } from 'express'
 import expressSession from 'express-session'
-import { createClient } from 'redis'
 import fileStore from 'session-file-store'
 import {
   cart,
@@ -19,12 +18,12 @@ import {
   type Place,
   page,
   pretended,
+  quiet,
+  redisClient,
   type Subject,
   secret,
   type Visit,
 } from './subject.ts'
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** The site of those whose `req.session` is an object with the data. */
 function site(middleware: RequestHandler): Express {
@@ -106,12 +105,6 @@ function ideal(
         })
     },
   }
-}
-
-async function redisClient({ redisUrl }: Place) {
-  const client = createClient({ url: redisUrl })
-  await client.connect()
-  return client
 }
 
 export const expressSubjects: readonly Subject[] = [

@@ -3,9 +3,7 @@ import { cookieStore } from '@sojourn/cookie'
 import { openSessions, type Session } from '@sojourn/core'
 import { attachSession } from '@sojourn/core/http'
 import { getIronSession } from 'iron-session'
-import { cart, page, pretended, type Subject, secret, type Visit } from './subject.ts'
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
+import { cart, page, pretended, quiet, type Subject, secret, type Visit } from './subject.ts'
 
 function userOf(req: IncomingMessage): string {
   return `user-${new URL(req.url ?? '/', 'http://localhost').searchParams.get('user')}`

@@ -5,7 +5,6 @@ import { session } from '@sojourn/koa'
 import { redisStore } from '@sojourn/redis'
 import Koa from 'koa'
 import koaSession from 'koa-session'
-import { createClient } from 'redis'
 import {
   cart,
   cookieValue,
@@ -13,12 +12,12 @@ import {
   type Place,
   page,
   pretended,
+  quiet,
+  redisClient,
   type Subject,
   secret,
   type Visit,
 } from './subject.ts'
-
-const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 
 /** Answers with what the handler of the path does with the visit. */
 function answerWith(ctx: Koa.Context, visit: Visit): void {
@@ -68,12 +67,6 @@ function peer(
       return app.callback()
     },
   }
-}
-
-async function redisClient({ redisUrl }: Place) {
-  const client = createClient({ url: redisUrl })
-  await client.connect()
-  return client
 }
 
 export const koaSubjects: readonly Subject[] = [

@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http'
+import { createClient, type RedisClientType } from 'redis'
 
 /** Where the subjects keep their sessions. */
 export interface Place {
@@ -28,6 +29,15 @@ export interface Item {
   readonly sku: string
   readonly quantity: number
   readonly price: number
+}
+
+export const quiet = { info: (): void => {}, warn: (): void => {}, error: (): void => {} }
+
+/** As its README shows it. */
+export async function redisClient({ redisUrl }: Place): Promise<RedisClientType> {
+  const client: RedisClientType = createClient({ url: redisUrl })
+  await client.connect()
+  return client
 }
 
 export const secret = 'a secret of the benchmark that has 32 bytes and more'
