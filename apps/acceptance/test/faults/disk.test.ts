@@ -28,7 +28,7 @@ function makeReadOnly({ pid, directory }: Server): void {
     ['--bind', directory],
     ['-o', 'remount,bind,ro'],
   ]) {
-    execFileSync('nsenter', ['-t', `${pid}`, '-m', 'mount', ...args, directory])
+    execFileSync('nsenter', ['-t', `${pid}`, '-m', '-r', 'mount', ...args, directory])
   }
 }
 
