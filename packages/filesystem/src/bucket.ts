@@ -1,18 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { type Stats, statSync, utimesSync } from 'node:fs'
-import { open, rename, rm, stat } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ignoring, unavailable } from '@sojourn/core/store-kit'
-import { corrupt } from '@sojourn/keyv'
 import cacache from 'cacache'
 import { hashOf, pathOf, strayFolder } from './bucket-files.ts'
-
-/** What a bucket holds: a value of Keyv, with the end of its life. */
-export interface Entry {
-  readonly value: string
-  /** Epoch ms; `null` for a value that stays. */
-  readonly expiresAt: number | null
-}
+import { type Entry, newestEntry } from './bucket-text.ts'
 
 /** Of no content: cacache takes an entry without an integrity for a deleted one. */
 const emptyIntegrity =
@@ -23,9 +16,8 @@ const compactAfter = 4096
 const never = new Date('2100-01-01T00:00:00Z')
 
 /**
- * cacache's index, used as documented (`index.insert`, `index.compact`, `get.info`): each key has a file of
- * its own, its bucket; a write appends a line with a checksum, the last good line counts. Writers must hold the key's
- * lock; readers need none.
+ * cacache's index, written as documented (`index.insert`, `index.compact`): each key has a file of its own, its bucket;
+ * a write appends a line with a checksum, the last one counts. Writers must hold the key's lock; readers need none.
  *
  * The bucket's modification time is the entry's expiry, so that a cleanup need not read what it does not remove.
  */
@@ -42,17 +34,17 @@ export class Buckets {
   async read(key: string): Promise<Entry | null> {
     const path = pathOf(this.#folder, hashOf(key))
     for (let before: Stats | undefined; ; ) {
-      const info = await cacache.get.info(this.#folder, key)
-      if (info !== null) {
-        if (isEntry(info.metadata)) return info.metadata
-        throw corrupt()
+      const text = await readFile(path, 'utf8').catch(ignoreMissing)
+      if (!text) return null
+      try {
+        return newestEntry(text, key)
+      } catch (error) {
+        const now = await stat(path).catch(ignoreMissing)
+        if (now === undefined) return null
+        // It may have been written meanwhile: it is damaged only if it is still the same.
+        if (before?.ino === now.ino && before.size === now.size && before.ctimeMs === now.ctimeMs) throw error
+        before = now
       }
-      const now = await stat(path).catch(ignoreMissing)
-      if (now === undefined || now.size === 0) return null
-      // It may have been written since: it is damaged only if it is still the same.
-      if (before?.ino === now.ino && before.size === now.size && before.ctimeMs === now.ctimeMs)
-        throw corrupt()
-      before = now
     }
   }
 
@@ -117,14 +109,3 @@ async function syncPath(path: string): Promise<void> {
 }
 
 const ignoreMissing = ignoring('ENOENT')
-
-export function isEntry(metadata: unknown): metadata is Entry {
-  return (
-    typeof metadata === 'object' &&
-    metadata !== null &&
-    'value' in metadata &&
-    typeof metadata.value === 'string' &&
-    'expiresAt' in metadata &&
-    (metadata.expiresAt === null || typeof metadata.expiresAt === 'number')
-  )
-}

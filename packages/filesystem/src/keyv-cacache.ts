@@ -9,8 +9,9 @@ import {
 } from '@sojourn/core/store-kit'
 import { type Applied, type AtomicAdapter, RecordEditor, type TextChange } from '@sojourn/keyv'
 import cacache from 'cacache'
-import { Buckets, type Entry, isEntry } from './bucket.ts'
+import { Buckets } from './bucket.ts'
 import { hashOf } from './bucket-files.ts'
+import { type Entry, isEntry } from './bucket-text.ts'
 import { FolderLocks } from './locks.ts'
 
 export interface KeyvCacacheOptions {
