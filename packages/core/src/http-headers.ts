@@ -2,11 +2,12 @@ import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerRe
 import { isSessionError } from './errors.ts'
 import type { Sessions } from './sessions.ts'
 
-/** Headers that describe the answer which an error replaces. */
+/** Headers that describe the answer which an error replaces, or do what it was to do. */
 const answerHeaders = `
   cache-control cdn-cache-control surrogate-control expires etag last-modified location refresh set-cookie
   content-disposition content-encoding content-language content-length content-location content-range content-type
-  accept-ranges trailer transfer-encoding`
+  accept-ranges trailer transfer-encoding digest content-digest repr-digest content-md5
+  x-accel-redirect x-sendfile clear-site-data`
   .trim()
   .split(/\s+/)
 

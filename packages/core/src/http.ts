@@ -25,10 +25,11 @@ type Sender = (typeof senders)[number]
 type Queue = { readonly method: Sender; readonly args: unknown[] }[]
 type Originals = Pick<ServerResponse, Sender | (typeof headers)[number]>
 
-const gateOf = Symbol('sojourn.gate')
+const gatesOf = Symbol('sojourn.gates')
 
 interface HeldResponse extends ServerResponse {
-  [gateOf]: ResponseGate
+  /** The outermost first; there are more only if applications with sessions of their own lie in each other. */
+  [gatesOf]?: ResponseGate[]
 }
 
 /** Bytes that may wait for the commit before `write` asks its caller to pause: that of Node's own streams. */
@@ -50,6 +51,8 @@ export interface AttachOptions extends MountOptions {
  * the session is committed, whatever the handler does first: `end`, `write`, `writeHead`, `flushHeaders`, `pipe`. A
  * response that needs no commit is not delayed at all.
  *
+ * An application inside another one, of whichever framework, has the session of that one if they share `sessions`.
+ *
  * The adapter still has to `load()` the session before it lets the handler run.
  */
 export function attachSession(
@@ -59,7 +62,9 @@ export function attachSession(
   res: ServerResponse,
   { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
-  const request = sessions.begin(req.headers.cookie, onStoreFailure)
+  const gates = gatesOn(res)
+  const above = gates.find(gate => gate.sessions === sessions)
+  const request = above?.request ?? sessions.begin(req.headers.cookie, onStoreFailure)
   Object.defineProperty(target, 'session', {
     configurable: true,
     // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
@@ -70,17 +75,18 @@ export function attachSession(
       )
     },
   })
-  new ResponseGate(sessions, request, req, res as HeldResponse, fail)
+  if (above === undefined) gates.push(new ResponseGate(sessions, request, req, res, fail, gates.length === 0))
   return request
 }
 
 class ResponseGate {
-  readonly #sessions: Sessions
-  readonly #request: SessionRequest
+  readonly sessions: Sessions
+  readonly request: SessionRequest
   readonly #req: IncomingMessage
-  readonly #res: HeldResponse
+  readonly #res: ServerResponse
   readonly #fail: (error: unknown) => void
   readonly #originals: Originals
+  readonly #isOutermost: boolean
   #state: 'idle' | 'held' | 'open' | 'discarding' = 'idle'
   #queue: Queue = []
   #bytes = 0
@@ -90,23 +96,28 @@ class ResponseGate {
     sessions: Sessions,
     request: SessionRequest,
     req: IncomingMessage,
-    res: HeldResponse,
+    res: ServerResponse,
     fail: (error: unknown) => void,
+    isOutermost: boolean,
   ) {
-    this.#sessions = sessions
-    this.#request = request
+    this.sessions = sessions
+    this.request = request
     this.#req = req
     this.#res = res
     this.#fail = fail
     request.answerer = this
     const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
-    res[gateOf] = this
-    for (const method of senders) Object.assign(res, { [method]: gated[method] })
-    // A client that hangs up may leave a request without an end, even before it came here; an upgrade to a WebSocket
-    // has no response at all.
-    if (typeof res.once !== 'function' || res.closed || res.destroyed) request.release()
-    else if (evicts(sessions.store)) res.once('close', () => request.release())
+    this.#isOutermost = isOutermost
+    this.#gate()
+    if (evicts(sessions.store)) releaseAtEnd(request, req, res)
+  }
+
+  #gate(): void {
+    for (const method of senders) {
+      const send = this.#isOutermost ? gated[method] : (...args: unknown[]) => this.call(method, args)
+      Object.assign(this.#res, { [method]: send })
+    }
   }
 
   call(method: Sender, args: unknown[]): unknown {
@@ -114,9 +125,9 @@ class ResponseGate {
     if (this.#state === 'discarding') return this.#discard(method, args)
     if (this.#state === 'held') return this.#hold(method, args)
     const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
-    const committing = this.#request.commit()
+    const committing = this.request.commit()
     if (committing === undefined) {
-      const { failure } = this.#request
+      const { failure } = this.request
       if (failure !== undefined && this.#pretends) {
         this.#answer(failure)
         return this.#discard(method, own)
@@ -141,14 +152,14 @@ class ResponseGate {
   #send(method: Sender, args: unknown[]): unknown {
     const answer = this.#pass(method, args)
     // An error was answered in the handler's place, which may still be writing.
-    if (method === 'end' && this.#request.failure !== undefined) this.#ignore()
+    if (method === 'end' && this.request.failure !== undefined) this.#ignore()
     return answer
   }
 
   /** Whether what is to leave tells of a success; an error handler's page that only lacks the status does not. */
   get #pretends(): boolean {
     const { statusCode, headersSent } = this.#res
-    return !headersSent && statusCode < 400 && (statusCode >= 300 || this.#request.isWithout)
+    return !headersSent && statusCode < 400 && (statusCode >= 300 || this.request.isWithout)
   }
 
   #pass(method: Sender, args: unknown[]): unknown {
@@ -255,7 +266,7 @@ class ResponseGate {
       this.#replace(error, rest)
       return
     }
-    this.#sessions.report(error)
+    this.sessions.report(error)
     this.#res.destroy()
     for (const { method, args } of rest) this.#discard(method, args)
   }
@@ -266,7 +277,7 @@ class ResponseGate {
       this.#replace(error, this.#queue.splice(0))
       return
     }
-    this.#sessions.report(error)
+    this.sessions.report(error)
     this.#release()
   }
 
@@ -276,7 +287,7 @@ class ResponseGate {
       withdrawAnswer(this.#res, error)
       this.#state = 'idle'
       // What wrapped these in between, such as compression, takes the answer for sent and would swallow the error's.
-      for (const method of senders) Object.assign(this.#res, { [method]: gated[method] })
+      this.#gate()
       this.#fail(error)
     } else {
       this.#answer(error)
@@ -287,7 +298,7 @@ class ResponseGate {
 
   /** With the error, plainly; whatever else is sent is ignored. */
   #answer(error: unknown): void {
-    this.#sessions.report(error)
+    this.sessions.report(error)
     withdrawAnswer(this.#res, error)
     this.#open()
     this.#res.setHeader('Content-Type', 'text/plain; charset=utf-8')
@@ -314,7 +325,7 @@ class ResponseGate {
   #open(): void {
     const res = this.#res
     this.#state = 'open'
-    const { looked, setCookie, failure, isWithout } = this.#request
+    const { looked, setCookie, failure, isWithout } = this.request
     if (res.headersSent) return
     // An error handler's page without an error's status.
     if (failure !== undefined && res.statusCode < 400) setStatus(res, failure)
@@ -322,23 +333,49 @@ class ResponseGate {
     if (isWithout && !res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store')
     if (setCookie === undefined) return
     addCookie(res, setCookie)
-    if (this.#sessions.settings.cookie.secure) warnPlainHttp(this.#sessions, this.#req)
+    if (this.sessions.settings.cookie.secure) warnPlainHttp(this.sessions, this.#req)
   }
+}
+
+/**
+ * When nothing of the request can follow any more. A client that hangs up may leave it without an end, even before it came
+ * here. An upgrade to a WebSocket has no response at all, or one that is never sent and never closes; one that waits for its
+ * turn on a connection may not close either if that does.
+ */
+function releaseAtEnd(request: SessionRequest, req: IncomingMessage, res: ServerResponse): void {
+  const hasEvents = typeof res.once === 'function'
+  const connection = hasEvents && res.socket !== null ? undefined : req.socket
+  const release = () => {
+    connection?.off('close', release)
+    request.release()
+  }
+  const isOver = hasEvents ? res.closed || res.destroyed : connection === undefined
+  if (isOver || connection?.destroyed) {
+    release()
+    return
+  }
+  if (hasEvents) res.once('close', release)
+  connection?.once('close', release)
+}
+
+function gatesOn(res: HeldResponse): ResponseGate[] {
+  res[gatesOf] ??= []
+  return res[gatesOf]
 }
 
 /** One function per method for all responses: no closure per request. */
 const gated = {
   writeHead(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gateOf].call('writeHead', args)
+    return this[gatesOf]?.[0]?.call('writeHead', args)
   },
   write(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gateOf].call('write', args)
+    return this[gatesOf]?.[0]?.call('write', args)
   },
   end(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gateOf].call('end', args)
+    return this[gatesOf]?.[0]?.call('end', args)
   },
   flushHeaders(this: HeldResponse): unknown {
-    return this[gateOf].call('flushHeaders', [])
+    return this[gatesOf]?.[0]?.call('flushHeaders', [])
   },
 }
 

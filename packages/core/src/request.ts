@@ -54,8 +54,11 @@ export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
   readonly #sent: readonly SentToken[]
-  /** Those of them that named a session which this request has not ended. */
-  #alive: string[] = []
+  /**
+   * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
+   * expired by the clock of this process alone.
+   */
+  #named: string[]
   readonly #content: Content = new Content(this)
   #session: Session | undefined
 
@@ -74,6 +77,7 @@ export class SessionRequest {
   readonly #calls = new CallsInTurn()
   /** Begins anew with each call of the handler's that succeeds, so that many of them may take their time. */
   #patience: Patience
+  #loading: Promise<void> | undefined
   #committing: Promise<void> | undefined
   #failure: unknown
   readonly #onStoreFailure: StoreFailurePolicy
@@ -88,26 +92,28 @@ export class SessionRequest {
     this.#holds = new Holds(engine.store)
     this.#patience = engine.calls.patience()
     this.#sent = sentTokens(engine, cookieHeader)
+    this.#named = this.#sent.map(({ token }) => token)
   }
 
   // --- load ---------------------------------------------------------------------------------------------------
 
-  /** Loads the session that the cookie names; `undefined`, without a store call, if it names none. */
+  /** Loads the session that the cookie names, once; `undefined`, without a store call, if it names none. */
   load(): Promise<void> | undefined {
-    if (this.#sent.length > 0) return this.#loadFirst()
-    this.#open()
-    return undefined
+    if (this.#sent.length === 0) this.#open()
+    else this.#loading ??= this.#loadFirst()
+    return this.#loading
   }
 
   async #loadFirst(): Promise<void> {
     try {
       const found = await Promise.all(this.#sent.map(({ token }) => this.#loadOne(token)))
-      this.#alive = this.#sent.flatMap(({ token }, at) => (found[at] ? [token] : []))
-      const at = found.findIndex(loaded => loaded !== null && !this.#outlived(loaded.record))
-      const [sent, loaded] = [this.#sent[at], found[at]]
+      const at = found.findIndex(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
+      const [sent, loaded] = [this.#sent[at], found[at]?.loaded]
       if (sent && loaded) {
         this.#adopt(sent.token, loaded)
         this.#rotated = sent.rotated
+      } else {
+        for (const { damaged } of found) if (damaged !== undefined) throw damaged
       }
       this.#open()
     } catch (error) {
@@ -122,15 +128,20 @@ export class SessionRequest {
     if (this.#phase === 'begun') this.#phase = 'open'
   }
 
-  #loadOne(token: string): Promise<Loaded | null> {
+  /** One that is damaged is an error only if no other one is found. */
+  async #loadOne(token: string): Promise<{ loaded: Loaded | null; damaged?: unknown }> {
     this.#holds.hold(token)
-    return this.#engine.calls.load(token, this.#patience)
+    try {
+      return { loaded: await this.#engine.calls.load(token, this.#patience) }
+    } catch (error) {
+      if (!isDamaged(error)) throw error
+      return { loaded: null, damaged: error }
+    }
   }
 
   /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
   #failLoad(error: unknown): unknown {
-    if (isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT')
-      this.#setCookie = clearCookie(this.#engine.settings.cookie)
+    if (isDamaged(error)) this.#setCookie = clearCookie(this.#engine.settings.cookie)
     return this.#fail(error, 'begun')
   }
 
@@ -290,7 +301,7 @@ export class SessionRequest {
     const signsIn = userId !== this.#userId
     if (this.#stored !== null && this.#engine.store.supports.revocation)
       await this.#endStored(this.#stored.token, signsIn)
-    await this.#endAlive()
+    await this.#endNamed()
     await this.#create(userId, signsIn ? undefined : this.#createdAt)
   }
 
@@ -312,7 +323,7 @@ export class SessionRequest {
     // this request may still try finds it gone as well, and creates nothing.
     if (stands === null && !signsIn) throw gone()
     this.#stored = null
-    this.#alive = this.#alive.filter(each => each !== token)
+    this.#named = this.#named.filter(each => each !== token)
     this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
     this.#seen = Snapshot.empty
   }
@@ -326,16 +337,16 @@ export class SessionRequest {
   }
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
-  async #endAlive(): Promise<void> {
-    await Promise.all(this.#alive.map(token => this.#engine.calls.destroy(token, this.#patience)))
-    this.#alive = []
+  async #endNamed(): Promise<void> {
+    await Promise.all(this.#named.map(token => this.#engine.calls.destroy(token, this.#patience)))
+    this.#named = []
   }
 
   /** Ends the session; what is set from now on begins another one. */
   async #end(): Promise<void> {
-    if (this.#stored !== null && !this.#alive.includes(this.#stored.token))
-      this.#alive.push(this.#stored.token)
-    await this.#endAlive()
+    if (this.#stored !== null && !this.#named.includes(this.#stored.token))
+      this.#named.push(this.#stored.token)
+    await this.#endNamed()
     this.#stored = null
     this.#seen = Snapshot.empty
     this.#userId = undefined
@@ -558,6 +569,10 @@ export class SessionRequest {
     this.release()
     return error
   }
+}
+
+function isDamaged(error: unknown): boolean {
+  return isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT'
 }
 
 function messageOf(error: unknown): string {

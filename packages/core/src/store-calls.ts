@@ -21,7 +21,7 @@ export interface SessionEvents {
   'sojourn:gone': { store: string; duration: number }
   /** The store failed; `reason` is a stable word such as `timeout`, `unreachable`, `full`, or `failed`. */
   'sojourn:unavailable': { store: string; duration: number; operation: StoreOperation; reason: string }
-  /** It does again all that it had failed to do, `duration` after the first failure. */
+  /** It does again what it had failed to do, or a write, which tells the same: `duration` after the first failure. */
   'sojourn:recovered': { store: string; duration: number }
 }
 
@@ -120,7 +120,7 @@ export class StoreCalls {
       }
       const value = await settleWithin(settled(ask), left, late, unavailable)
       const now = performance.now()
-      if (this.#failing.delete(operation) && this.#failing.size === 0)
+      if (this.#hasRecovered(operation))
         this.#publish('sojourn:recovered', { duration: now - this.#downSince })
       tell(value, now - begun)
       return value
@@ -136,6 +136,14 @@ export class StoreCalls {
       // Calls side by side wait together.
       patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))
     }
+  }
+
+  /** Some operations are rare: what one of them failed to do must not be waited for if the store takes changes again. */
+  #hasRecovered(succeeded: StoreOperation): boolean {
+    if (this.#failing.size === 0) return false
+    if (succeeded === 'create' || succeeded === 'update') this.#failing.clear()
+    else this.#failing.delete(succeeded)
+    return this.#failing.size === 0
   }
 
   #publish<Name extends keyof SessionEvents>(name: Name, event: Omit<SessionEvents[Name], 'store'>): void {

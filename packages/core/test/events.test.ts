@@ -133,6 +133,25 @@ test('a store that can be read but not written, such as a full disk, has not rec
   expect(heard).toEqual([found, full, found, full, found, ...end])
 })
 
+test('a store that takes changes has recovered, also if what failed is not tried again', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store })
+  const [leaving, staying] = [await signIn(sessions), await signIn(sessions)]
+  const { destroy } = store
+  store.destroy = () => Promise.reject(new Error('down'))
+  const request = await begin(sessions, leaving)
+  await expect(request.session.destroy()).rejects.toMatchObject({ status: 503 })
+  store.destroy = destroy
+  const heard = listen()
+  await begin(sessions, staying)
+  const other = await begin(sessions, staying)
+  Object.assign(other.session, { a: 1 })
+  await other.commit()
+  const found = ['load', { store: 'memory', found: true }]
+  const commit = ['commit', { store: 'memory', operation: 'update' }]
+  expect(heard).toEqual([found, found, ['recovered', { store: 'memory' }], commit])
+})
+
 test('a store that throws where it should reject is down as any other', async () => {
   const store = memoryStore()
   const sessions = await open({ store })

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { openSessions, type Session, type SessionOptions, type Sessions } from '../src/index.ts'
+import { openSessions, type Session, SessionError, type SessionOptions, type Sessions } from '../src/index.ts'
 import { memoryStore } from '../src/memory.ts'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -248,9 +248,46 @@ describe('two cookies', () => {
     }
     expect(answers).toEqual([undefined, undefined])
   })
+
+  test('one names a session that is damaged: the other one is used, and a sign-out ends both', async () => {
+    const store = memoryStore()
+    const sessions = await open({ store })
+    const [damaged, sound] = [await created(sessions, { a: 1 }), await created(sessions, { a: 2 })]
+    const bad = (await begin(sessions, damaged)).id
+    const { load } = store
+    store.load = async token => {
+      if (token === bad) throw new SessionError('ERR_SESSION_CORRUPT', 'damaged')
+      return load.call(store, token)
+    }
+    for (const header of [`${damaged}; ${sound}`, `${sound}; ${damaged}`])
+      expect(await stored(sessions, header)).toEqual({ a: 2 })
+    await expect(begin(sessions, damaged)).rejects.toMatchObject({ code: 'ERR_SESSION_CORRUPT' })
+    const request = await begin(sessions, `${damaged}; ${sound}`)
+    await request.session.destroy()
+    Object.assign(store, { load })
+    expect(await stored(sessions, damaged)).toEqual({})
+    expect(await stored(sessions, sound)).toEqual({})
+  })
 })
 
 describe('time', () => {
+  test.each(['sign-out', 'sign-in'])(
+    'C4: a %s ends what the browser named even if it has expired by the clock of this process',
+    async way => {
+      const store = memoryStore()
+      const sessions = await open({ store })
+      const cookie = await created(sessions, { a: 1 })
+      const { load } = store
+      store.load = async () => null
+      const ahead = await begin(sessions, cookie)
+      if (way === 'sign-out') await ahead.session.destroy()
+      else await ahead.session.regenerate({ userId: 'ada' })
+      await ahead.commit()
+      Object.assign(store, { load })
+      expect(await stored(sessions, cookie)).toEqual({})
+    },
+  )
+
   test('I6: a clock that is set forward ends no update', async () => {
     const sessions = await open()
     const cookie = await created(sessions, { n: 0 })

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, request, ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
 import express, { type Express, type Request, Router } from 'express'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -26,7 +27,8 @@ async function serve(app: Express): Promise<string> {
   return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
 }
 
-test('a WebSocket upgrade, which has no response, can ask for the session, and is not held for ever', async () => {
+/** A site that signs in at /sign-in, and the tokens of the sessions that requests use. */
+async function siteThatHolds() {
   const sessions = await newSessions()
   const held: string[] = []
   Object.assign(sessions.store, {
@@ -38,10 +40,40 @@ test('a WebSocket upgrade, which has no response, can ask for the session, and i
   await first.load()
   await first.session.regenerate({ userId: 'ada' })
   await first.commit()
-  const req = { headers: { cookie: first.setCookie?.split(';')[0] } } as IncomingMessage
-  await new Promise<unknown>(done => session(sessions)(req, {} as ServerResponse, done))
-  expect((req as unknown as Request).session.userId).toBe('ada')
-  expect(held).toEqual([])
+  return { sessions, held, cookie: first.setCookie?.split(';')[0] ?? '' }
+}
+
+describe('a WebSocket upgrade', () => {
+  test('which has no response, can ask for the session, and is not held for ever', async () => {
+    const { sessions, held, cookie } = await siteThatHolds()
+    const req = { headers: { cookie } } as IncomingMessage
+    await new Promise<unknown>(done => session(sessions)(req, {} as ServerResponse, done))
+    expect((req as unknown as Request).session.userId).toBe('ada')
+    expect(held).toEqual([])
+  })
+
+  test('which goes through the application with a response of its own, is held until its connection closes', async () => {
+    const { sessions, held, cookie } = await siteThatHolds()
+    const app = express().use(session(sessions))
+    app.get('/socket', req => void expect(req.session.userId).toBe('ada'))
+    const server = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void server.close())
+    const upgraded = once(server, 'upgrade')
+    server.on('upgrade', (req, socket) => {
+      socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
+      socket.resume().once('end', () => socket.end())
+      app(req, new ServerResponse(req) as express.Response)
+    })
+    await once(server, 'listening')
+    const headers = { cookie, connection: 'Upgrade', upgrade: 'test' }
+    const asking = request({ port: (server.address() as AddressInfo).port, path: '/socket', headers }).end()
+    const [, client] = await once(asking, 'upgrade')
+    const [, socket] = await upgraded
+    await expect.poll(() => held).toHaveLength(1)
+    client.destroy()
+    if (!socket.closed) await once(socket, 'close')
+    expect(held).toEqual([])
+  })
 })
 
 test('req.sessionID is the id under its name in express-session, and counts as a look', async () => {

@@ -174,6 +174,6 @@ function parse(text: string): unknown {
 export function corrupt(): SessionError {
   return new SessionError(
     'ERR_SESSION_CORRUPT',
-    'What the store holds for this session is damaged: something else wrote to it, or the disk did not keep what it was given. Signing in anew replaces it.',
+    'What the store holds for this session is damaged: something else wrote to it, or the disk did not keep what it was given. Its cookie is taken back, so that the visitor can sign in anew.',
   )
 }

@@ -39,6 +39,9 @@ const replaced = {
   'Set-Cookie': 'own=1',
   'Content-Disposition': 'attachment',
   'Content-Language': 'tlh',
+  'Content-Digest': 'sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:',
+  'X-Accel-Redirect': '/protected/file',
+  'Clear-Site-Data': '"cookies"',
 }
 
 export function outage(open: OpenSite): void {
