@@ -5,6 +5,7 @@ import { RedisServer } from '@sojourn/redis-servers'
 import { RedisStore } from 'connect-redis'
 import session, { type Cookie } from 'express-session'
 import { createClient } from 'redis'
+import { quantile, row, times, timesOf } from './timing.ts'
 
 const counts = [1_000, 1_000_000]
 const atOnce = 256
@@ -78,25 +79,8 @@ async function usedBytes(server: RedisServer): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await server.command('INFO', 'memory'))?.[1])
 }
 
-/** Runs `work` so often, so many at a time. */
-async function times(count: number, work: (at: number) => Promise<void>, width: number): Promise<void> {
-  let next = 0
-  const lane = async () => {
-    while (next < count) await work(next++)
-  }
-  await Promise.all(Array.from({ length: width }, lane))
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`)
-}
-
-function quantile(sorted: Float64Array, q: number): string {
-  return `${Math.round((sorted[Math.floor(sorted.length * q)] ?? 0) * 1000)} µs`
-}
-
-say('| | sessions | bytes per session | load, median | load, p99 | loads per second, 64 at once |')
-say('| --- | --- | --- | --- | --- | --- |')
+row('', 'sessions', 'bytes per session', 'load, median', 'load, p99', 'loads per second, 64 at once')
+row('---', '---', '---', '---', '---', '---')
 for (const count of counts) {
   for (const open of subjects) {
     const server = await RedisServer.start()
@@ -104,23 +88,15 @@ for (const count of counts) {
     try {
       const before = await usedBytes(server)
       const ids: string[] = []
-      await times(count, async () => void ids.push(await subject.create()), atOnce)
+      await times(count, atOnce, async () => void ids.push(await subject.create()))
       const bytes = Math.round(((await usedBytes(server)) - before) / count)
-      const any = () => ids[Math.floor(Math.random() * ids.length)] ?? ''
-      await times(looks, async () => void (await subject.load(any())), 64)
-      const took = new Float64Array(looks)
-      for (let i = 0; i < looks; i++) {
-        const begun = performance.now()
-        await subject.load(any())
-        took[i] = performance.now() - begun
-      }
-      took.sort()
+      const lookAtAny = () => subject.load(ids[Math.floor(Math.random() * ids.length)] ?? '')
+      await times(looks, 64, lookAtAny)
+      const took = await timesOf(looks, lookAtAny)
       const begun = performance.now()
-      await times(looks, async () => void (await subject.load(any())), 64)
+      await times(looks, 64, lookAtAny)
       const rate = Math.round(looks / ((performance.now() - begun) / 1000))
-      say(
-        `| ${subject.name} | ${count.toLocaleString('en')} | ${bytes} | ${quantile(took, 0.5)} | ${quantile(took, 0.99)} | ${rate.toLocaleString('en')} |`,
-      )
+      row(subject.name, count, bytes, quantile(took, 0.5), quantile(took, 0.99), rate)
     } finally {
       await subject.close()
       await server.stop()
