@@ -3,7 +3,7 @@ import type KeyvRedis from '@keyv/redis'
 import { codeOf, isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
 import { withSpareErrors } from './spare-errors.ts'
-import { redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
+import { isPlain, redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
 
 /** Milliseconds before the next attempt to connect; they double up to the longest. */
 const firstPause = 25
@@ -83,9 +83,11 @@ export class Link {
       if (sending !== undefined && this.#unanswered.has(sending)) this.#overdue.add(sending)
       // Who waited for the connection first can't tell that nothing comes back on it.
       const unproven = isTimeout(error) && performance.now() - sent < 0.9 * this.#timeout
-      if (used !== undefined && isLost(error) && !unproven)
+      // What the client itself refuses, because its queue is full, says nothing of the connection.
+      const isUnsent = used !== undefined && isPlain(error) && isReady(used)
+      if (used !== undefined && isLost(error) && !unproven && !isUnsent)
         this.#renew(used, used.isCluster() || replyCode(error) !== undefined)
-      throw redisUnavailable(troubleOf(error), this.at, withoutContent(error))
+      throw redisUnavailable(isUnsent ? 'overloaded' : troubleOf(error), this.at, withoutContent(error))
     }
   }
 
@@ -195,7 +197,7 @@ export class Link {
 
   /** To node-redis, what can't be understood is no reply: each later one would go to the command before its own. */
   #onError(redis: KeyvRedis<string>, error: unknown, broken: boolean): void {
-    if (isGarbled(error)) this.#giveUp(redis)
+    if (isPlain(error)) this.#giveUp(redis)
     else if (broken) this.#renew(redis)
   }
 
@@ -228,12 +230,6 @@ function clientOf(redis: KeyvRedis<string>): Client {
 function isLost(error: unknown): boolean {
   const reply = replyCode(error)
   return reply === undefined || reply === 'READONLY'
-}
-
-/** True for what is neither an answer nor an error of the network, both of which have classes of their own. */
-function isGarbled(error: unknown): boolean {
-  if (!(error instanceof Error) || replyCode(error) !== undefined || 'code' in error) return false
-  return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 
 function isTimeout(error: unknown): boolean {

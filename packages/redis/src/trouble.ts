@@ -4,6 +4,7 @@ import { codeOf, SessionError } from '@sojourn/core/store-kit'
 export type RedisTrouble =
   | 'unreachable'
   | 'timeout'
+  | 'overloaded'
   | 'password'
   | 'permission'
   | 'certificate'
@@ -21,6 +22,8 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   unreachable: 'nothing listens there, or the host is not known. Start Redis, or correct the address',
   timeout:
     'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
+  overloaded:
+    'the client takes no more commands than wait for it already. Let more wait (commandsQueueMaxLength), or ask for less at a time',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
   permission:
     'its user may not do what sessions need. Allow it +get +set +del +unlink +pttl +eval +evalsha on its keys, and +role if there are sentinels',
@@ -59,6 +62,12 @@ const replies: Readonly<Record<string, RedisTrouble>> = {
 /** The code at the beginning of an error that a server answered; `undefined` for an error of the connection. */
 export function replyCode(error: unknown): string | undefined {
   return error instanceof Error ? /^([A-Z][A-Z0-9]+)(?: |$)/.exec(error.message)?.[1] : undefined
+}
+
+/** True for what node-redis threw that is neither an answer nor an error of the network, both of which have classes of their own. */
+export function isPlain(error: unknown): boolean {
+  if (!(error instanceof Error) || replyCode(error) !== undefined || 'code' in error) return false
+  return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 
 export function troubleOf(error: unknown): RedisTrouble {

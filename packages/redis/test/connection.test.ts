@@ -217,6 +217,40 @@ it.each(['a URL', 'a client'])(
   },
 )
 
+it.each(['a URL', 'a Cluster'])(
+  'what a full queue refuses fails alone, and says that it is full: the connection stays: %s',
+  async kind => {
+    const servers = kind === 'a URL' ? await redis() : await RedisCluster.start()
+    if (servers instanceof RedisCluster) onTestFinished(() => servers.stop())
+    const [limit, all] = [
+      { commandsQueueMaxLength: 50 },
+      servers instanceof RedisCluster ? servers.servers : [servers],
+    ]
+    const store = open(
+      servers instanceof RedisCluster
+        ? { rootNodes: servers.addresses.map(socket => ({ socket })), defaults: limit }
+        : { url: servers.url, ...limit },
+      { timeout: 2000 },
+    )
+    const { token } = await store.create(record())
+    const connections = async () => {
+      const stats = await Promise.all(all.map(server => server.command('INFO', 'stats')))
+      return stats.reduce((sum, text) => sum + Number(/connections_received:(\d+)/.exec(text)?.[1]), 0)
+    }
+    await store.load(token)
+    const before = await connections()
+    const loads = await Promise.allSettled(Array.from({ length: 51 }, () => store.load(token)))
+    expect(loads.filter(({ status }) => status === 'fulfilled').length).toBe(50)
+    expect(loads.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: { status: 503, reason: 'overloaded' },
+    })
+    await sleep(300)
+    expect(await store.load(token)).not.toBeNull()
+    // The question itself is one to each server.
+    expect(await connections()).toBe(before + all.length)
+  },
+)
+
 it('I5: what was refused in an outage is not done at its end', async () => {
   const server = await redis()
   const proxy = await proxyTo(server.port)
