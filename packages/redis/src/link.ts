@@ -236,10 +236,13 @@ function isTimeout(error: unknown): boolean {
   return codeOf(error) === 'ETIMEDOUT'
 }
 
-/** A single client that is between two connections keeps commands in a queue, for later. */
+/**
+ * A single client that is between two connections keeps commands in a queue, for later; of a Cluster and a pool it is only
+ * known whether they are open, and KeyvRedis would open them.
+ */
 function isReady(redis: KeyvRedis<string>): boolean {
   const client = clientOf(redis)
-  return !('isReady' in client) || client.isReady !== false
+  return client.isOpen && (!('isReady' in client) || client.isReady !== false)
 }
 
 /**

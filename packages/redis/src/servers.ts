@@ -16,7 +16,7 @@ import {
   type RedisSentinelOptions,
   type RedisTls,
 } from './connection.ts'
-import { redisUnavailable, tooLate } from './trouble.ts'
+import { isPlain, redisUnavailable, tooLate } from './trouble.ts'
 
 /** A server, or several that act as one, to which connections can be opened. */
 export interface Servers {
@@ -72,19 +72,27 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   let isOpenedHere = false
   /** Why it is not ready; a client that tries again and again tells nobody else. */
   let trouble: unknown
+  /** Whether an error closed it, or was such that it is closed here; one from after its end is from an attempt to connect. */
+  let isBroken = false
+  let isEnded = false
   const listen = (error: unknown) => {
     trouble = error
+    isBroken ||= isPlain(error) || (closesItself(client) && !client.isOpen && !isEnded)
+  }
+  const end = () => {
+    isEnded = true
   }
   const forget = () => {
     trouble = undefined
+    isBroken = isEnded = false
   }
   return {
     at: 'of the client that was given',
     replaceable: false,
     async open() {
-      if (!client.listeners('error').includes(listen)) client.on('error', listen).on('ready', forget)
-      // One that was used, and was closed without any trouble, was closed by its owner.
-      if (redis !== undefined && !client.isOpen && !isOpenedHere && trouble === undefined)
+      if (!client.listeners('error').includes(listen))
+        client.on('error', listen).on('end', end).on('ready', forget)
+      if (redis !== undefined && !client.isOpen && !isOpenedHere && !isBroken)
         throw new Error('its owner has closed the client')
       isOpenedHere ||= !client.isOpen
       // Those who wait for it are told why, before their own time is over.
@@ -93,12 +101,12 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
           throw trouble ?? error
         })
       }
-      trouble = undefined
+      forget()
       redis ??= keyv(client)
       return redis
     },
     async close() {
-      client.off('error', listen).off('ready', forget)
+      client.off('error', listen).off('end', end).off('ready', forget)
       if (!isOpenedHere) return
       client.on('error', () => undefined)
       const closing = (async () => client.close())()
@@ -106,6 +114,11 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
       discard(client)
     },
   }
+}
+
+/** Of its kinds only the single client does, if its `reconnectStrategy` says so. */
+function closesItself(client: RedisClientConnectionType): boolean {
+  return 'socketEpoch' in client
 }
 
 /** Opens a client that is closed, and waits until it can be used, whoever opened it: its kinds tell that in different ways. */

@@ -43,6 +43,19 @@ async function visit(sessions: Sessions, cookie: string | undefined, userId?: st
   return { userId: request.session.userId, cookie: request.setCookie?.split(';')[0] }
 }
 
+/** A client of servers of its own, not open yet. */
+async function clientOf(kind: string): Promise<RedisClientConnectionType> {
+  if (kind === 'pool')
+    return createClient({ url: server.url }).createPool() as unknown as RedisClientConnectionType
+  const servers = kind === 'Sentinel' ? await RedisSentinels.start() : await RedisCluster.start()
+  onTestFinished(() => servers.stop())
+  const client =
+    kind === 'Sentinel'
+      ? createSentinel({ name: 'mymaster', sentinelRootNodes: servers.addresses })
+      : createCluster({ rootNodes: servers.addresses.map(socket => ({ socket })) })
+  return client as unknown as RedisClientConnectionType
+}
+
 describe('redisStore', () => {
   it('keeps a session as one readable JSON text under session:<id>, with an expiry of its own', async () => {
     const store = open(server.url)
@@ -318,6 +331,47 @@ describe('a client of your own', () => {
     expect(client.isOpen).toBe(false)
   })
 
+  it.each(['Cluster', 'pool', 'Sentinel'])('that its owner has closed stays closed: a %s', async kind => {
+    const client = await clientOf(kind)
+    client.on('error', () => undefined)
+    await client.connect()
+    const store = open(client, { timeout: 300 })
+    const { token } = await store.create(record())
+    await client.close()
+    for (let n = 0; n < 3; n++) {
+      await expect(store.load(token)).rejects.toMatchObject({ status: 503 })
+      expect(client.isOpen).toBe(false)
+    }
+    // node-redis' Sentinel can not be opened again.
+    if (kind === 'Sentinel') return
+    await client.connect()
+    onTestFinished(() => client.destroy())
+    await expect.poll(() => store.load(token).catch(() => undefined)).toMatchObject({ version: '1' })
+  })
+
+  it('that its owner has closed in an outage stays closed, and is used once its owner has opened it again', async () => {
+    const own = await RedisServer.start()
+    onTestFinished(() => own.stop())
+    for (const pause of [0, 50, 100, 150]) {
+      const client = createClient({ url: own.url })
+      client.on('error', () => undefined)
+      await client.connect()
+      const store = open(client, { timeout: 300 })
+      await store.create(record())
+      await own.kill()
+      await sleep(pause)
+      client.destroy()
+      for (let n = 0; n < 3; n++, await sleep(50)) {
+        await expect(store.load('a'.repeat(43))).rejects.toMatchObject({ status: 503 })
+        expect(client.isOpen).toBe(false)
+      }
+      await own.run()
+      await client.connect()
+      await expect.poll(() => store.load('a'.repeat(43)).catch(() => undefined)).toBeNull()
+      client.destroy()
+    }
+  })
+
   it('that could not be opened is used once its owner has opened it', async () => {
     const port = await freePort()
     const client = createClient({ url: `redis://127.0.0.1:${port}`, socket: { reconnectStrategy: false } })
@@ -356,18 +410,11 @@ describe('a client of your own', () => {
   })
 
   it.each(['Sentinel', 'Cluster'])('of a %s may be one that its owner is just opening', async kind => {
-    const servers = kind === 'Sentinel' ? await RedisSentinels.start() : await RedisCluster.start()
-    onTestFinished(() => servers.stop())
-    const client =
-      kind === 'Sentinel'
-        ? createSentinel({ name: 'mymaster', sentinelRootNodes: servers.addresses })
-        : createCluster({
-            rootNodes: servers.addresses.map(({ host, port }) => ({ url: `redis://${host}:${port}` })),
-          })
+    const client = await clientOf(kind)
     client.on('error', () => undefined)
     const opened = client.connect()
     onTestFinished(() => void client.destroy())
-    const store = redisStore(client as unknown as RedisClientConnectionType)
+    const store = redisStore(client)
     const sessions = await openSessions({ store, secret, env: {}, logger: quiet })
     await opened
     await sessions.store.create(record())
