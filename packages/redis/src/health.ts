@@ -90,7 +90,7 @@ function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
       ? 'the server can not write to its disk: see its log'
       : '',
     replicated && info.connected_slaves === '0'
-      ? 'no replica follows the master, so nobody can take its place'
+      ? 'no replica follows a master, so nobody can take its place'
       : '',
     behind.length > 0
       ? `${behind.length} of ${replicas.length} replicas are behind, so a failover would undo changes`

@@ -89,6 +89,7 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   return {
     at: 'of the client that was given',
     replaceable: false,
+    replicated: 'masters' in client,
     async open() {
       if (!client.listeners('error').includes(listen))
         client.on('error', listen).on('end', end).on('ready', forget)
@@ -156,6 +157,7 @@ function cluster(options: RedisClusterOptions, limits: Limits): Servers {
   return {
     at: `Cluster at ${options.rootNodes.map(addressOf).join(', ')}`,
     replaceable: true,
+    replicated: true,
     open: async () => {
       const defaults = withLimits(own, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))

@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs'
+import { createCluster, type RedisClientConnectionType } from '@keyv/redis'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
-import { RedisSentinels, RedisServer } from '@sojourn/redis-servers'
+import { RedisCluster, RedisSentinels, RedisServer } from '@sojourn/redis-servers'
 import { expect, it, onTestFinished } from 'vitest'
 import { redisStore } from '../src/index.ts'
 
@@ -100,6 +101,21 @@ it('warns that no replica follows the master of the sentinels', async () => {
   expect((await store.health()).warnings.join()).not.toContain('replica')
   for (const replica of sentinels.servers.slice(1)) await replica.kill()
   await expect.poll(async () => (await store.health()).warnings.join()).toContain('no replica follows')
+})
+
+it.each(['options', 'a client'])('warns that no replica follows a master of a Cluster: %s', async kind => {
+  const cluster = await RedisCluster.start()
+  onTestFinished(() => cluster.stop())
+  const options = { rootNodes: cluster.addresses.map(socket => ({ socket })) }
+  const client = createCluster(options)
+  client.on('error', () => undefined)
+  const store = redisStore(kind === 'options' ? options : (client as unknown as RedisClientConnectionType))
+  onTestFinished(() => store.close())
+  expect((await store.health()).warnings.join()).not.toContain('replica')
+  for (const replica of cluster.servers.slice(3)) await replica.kill()
+  await expect
+    .poll(async () => (await store.health()).warnings.join(), { timeout: 5000 })
+    .toContain('no replica follows')
 })
 
 it('leaves out what the user of the connection may not ask', async () => {
