@@ -212,8 +212,8 @@ function checkedUrl(url: string, setting = 'the Redis URL'): string {
       setting,
       'must be like redis://user:password@host:6379, with user and password percent-encoded, or rediss:// for TLS',
     )
-  const { username, password, pathname } = new URL(url)
-  if (pathname.includes('@') || !isEncoded(username) || !isEncoded(password))
+  const { username, password, pathname, search, hash } = new URL(url)
+  if (`${pathname}${search}${hash}`.includes('@') || !isEncoded(username) || !isEncoded(password))
     throw bad(setting, 'must have its user and password percent-encoded, as encodeURIComponent does it')
   if (!/^(\/\d*)?$/.test(pathname)) throw bad(setting, 'must end with the number of a database, or nothing')
   return url

@@ -344,6 +344,9 @@ describe('an address that can not be meant', () => {
     [{ REDIS_URL: `redis://:${password}/x@host:6379` }, 'percent-encoded'],
     [{ REDIS_URL: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
     [{ REDIS_URL: 'redis://host:6379/abc' }, 'number'],
+    [{ REDIS_URL: `redis://default:4711?${password}@host:6379` }, 'percent-encoded'],
+    [{ REDIS_URL: `redis://default:4711#${password}@host:6379` }, 'percent-encoded'],
+    [{ SESSION_REDIS_CLUSTER: `redis://default:4711?${password}@host:6379` }, 'percent-encoded'],
     [{ SESSION_REDIS_CLUSTER: `redis://:${password}%zz@host:6379` }, 'percent-encoded'],
     [
       { SESSION_REDIS_CLUSTER: `{"rootNodes":[{"url":"redis://user:${password}/x@host:6379"}]}` },
