@@ -57,6 +57,11 @@ export function wrongClient(): SessionError {
   return bad('The client given to redisStore', "must be one of node-redis 5 or later (the package 'redis')")
 }
 
+/** One of Sentinel, whose owner wants texts as something else: the store can't want them otherwise there. */
+export function mappedClient(): SessionError {
+  return bad('The client given to redisStore', 'must give texts as strings: take Buffer from its typeMapping')
+}
+
 /** Wherever node-redis takes one. */
 function urlsIn(options: Unnamed): string[] {
   if (isClient(options)) return []

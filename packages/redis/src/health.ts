@@ -1,6 +1,6 @@
 import { isSessionError } from '@sojourn/core/store-kit'
 import { encodeChange, encodeRecord } from '@sojourn/keyv'
-import { wrongClient } from './connection.ts'
+import { mappedClient, wrongClient } from './connection.ts'
 import type { Link } from './link.ts'
 import type { RedisAdapter } from './redis-adapter.ts'
 
@@ -10,6 +10,8 @@ interface ServerClient {
   configGet(name: string): Promise<unknown>
 }
 
+/** So many keys at random are hardly ever all those of one of several servers. */
+const manyKeys = 16
 /** Milliseconds after which what was tried out is gone, whatever happened to whoever did. */
 const tryOutLife = 10_000
 const noSpace = 'it is out of memory (maxmemory), so no session can begin or change: give it more'
@@ -33,23 +35,31 @@ export async function dangers(link: Link): Promise<string[]> {
  * Does with a key what is done with sessions: begins one, changes it, ends it. Resolves with what stands in the way of new
  * sessions alone.
  *
+ * @param first whether it is the first time, so that it is not known whether the server answers for all keys
  * @throws SessionError if the server can not be used: ERR_SESSION_STORE_UNAVAILABLE with the reason, or
  * ERR_SESSION_SETTING if the client does not do what it is told
  */
-export async function tryOut(adapter: RedisAdapter, key: string): Promise<string[]> {
+export async function tryOut(adapter: RedisAdapter, key: string, first: boolean): Promise<string[]> {
   const now = Date.now()
   const expiresAt = now + tryOutLife
   const begin = () =>
     adapter.createIfAbsent(key, encodeRecord({ data: {}, createdAt: now, expiresAt }, 1), expiresAt)
   const absent = `${key}-absent`
   try {
-    const [first] = await Promise.all([begin(), adapter.delete(absent), adapter.life(absent)])
-    const [second] = await Promise.all([
+    const [begun] = await Promise.all([
       begin(),
+      adapter.delete(absent),
+      adapter.life(absent),
+      first && adapter.getAll(Array.from({ length: manyKeys }, (_, n) => `${key}-${n}`)),
+    ])
+    const [again, text] = await Promise.all([
+      begin(),
+      adapter.get(key),
       adapter.applyChangeAnew(key, encodeChange({ set: { tried: 'out' } })),
     ])
+    if (Buffer.isBuffer(text)) throw mappedClient()
     await adapter.applyChange(key, encodeChange({ expiresAt: 0 }))
-    if (first && second) throw wrongClient()
+    if (begun && again) throw wrongClient()
     return []
   } catch (error) {
     if (!isSessionError(error) || error.reason !== 'full') throw error
@@ -67,7 +77,7 @@ async function askServer(client: ServerClient): Promise<ServerFacts> {
   const [info, config] = await Promise.allSettled([client.info(), client.configGet('save')])
   const save: unknown = config.status === 'fulfilled' ? Object.entries(config.value ?? {})[0]?.[1] : undefined
   return {
-    info: info.status === 'fulfilled' ? parseInfo(info.value) : {},
+    info: info.status === 'fulfilled' ? parseInfo(String(info.value)) : {},
     save: typeof save === 'string' ? save : undefined,
   }
 }

@@ -87,7 +87,10 @@ export class Link {
       const isUnsent = used !== undefined && isPlain(error) && isReady(used)
       if (used !== undefined && isLost(error) && !unproven && !isUnsent)
         this.#renew(used, used.isCluster() || replyCode(error) !== undefined)
-      throw redisUnavailable(isUnsent ? 'overloaded' : troubleOf(error), this.at, withoutContent(error))
+      const trouble = isUnsent ? 'overloaded' : troubleOf(error)
+      // What one of its servers says, a client of the whole Cluster says only of a Cluster that is not whole.
+      const isPart = trouble === 'cluster' && used?.isCluster() === true
+      throw redisUnavailable(isPart ? 'incomplete' : trouble, this.at, withoutContent(error))
     }
   }
 

@@ -52,6 +52,13 @@ export class RedisAdapter implements AtomicAdapter {
     return this.#link.run(redis => scriptsOf(redis).pTTL(key))
   }
 
+  /** Looks for each of these; one server of a Cluster does not answer for all. A Cluster finds whom to ask, so it is not asked. */
+  async getAll(keys: readonly string[]): Promise<void> {
+    await this.#link.run(async redis => {
+      if (!redis.isCluster()) await Promise.all(keys.map(key => redis.get(key)))
+    })
+  }
+
   /** As `applyChange`, but with the script's whole text, as a server needs it that does not have it yet. */
   async applyChangeAnew(key: string, change: TextChange): Promise<void> {
     const options = { keys: [key], arguments: argumentsOf(change, Date.now(), this.#link.longestWay) }

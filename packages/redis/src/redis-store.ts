@@ -45,6 +45,7 @@ export function openStore({ settings, env }: StoreContext): SessionStore {
 class RedisStore extends KeyvStore {
   readonly #adapter: RedisAdapter
   readonly #link: Link
+  #isTried = false
 
   constructor(
     connection: RedisConnection,
@@ -70,8 +71,9 @@ class RedisStore extends KeyvStore {
   }
 
   override async health(): Promise<StoreHealth> {
-    const tried = tryOut(this.#adapter, this.keyOf(`health-${randomUUID()}`))
+    const tried = tryOut(this.#adapter, this.keyOf(`health-${randomUUID()}`), !this.#isTried)
     const [health, warnings, trouble] = await Promise.all([super.health(), dangers(this.#link), tried])
+    this.#isTried = true
     return { ...health, warnings: [...new Set([...trouble, ...warnings])], location: this.#link.at }
   }
 }

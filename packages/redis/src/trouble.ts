@@ -13,6 +13,8 @@ export type RedisTrouble =
   | 'loading'
   | 'replica'
   | 'no-master'
+  | 'cluster'
+  | 'incomplete'
   | 'full'
   | 'disk'
   | 'refused'
@@ -23,10 +25,10 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   timeout:
     'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
   overloaded:
-    'the client takes no more commands than wait for it already. Let more wait (commandsQueueMaxLength), or ask for less at a time',
+    'the client itself refuses the command, as it does when as many wait as may (commandsQueueMaxLength); the cause says why',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
   permission:
-    'its user may not do what sessions need. Allow it +get +set +del +unlink +pttl +eval +evalsha on its keys, and +role if there are sentinels',
+    'its user may not do what sessions need. Allow it +get +set +del +unlink +pttl +eval +evalsha on its keys, +select for a database with a number, +role if there are sentinels, and +cluster|slots +asking if it is a Cluster',
   certificate:
     'the TLS connection fails, because its certificate is not trusted or it wants one. Give the certificates: SESSION_REDIS_TLS_CA, _CERT and _KEY name files, and in code there is the option tls',
   'no-tls': 'what answers there speaks no TLS. Use redis:// instead of rediss://, or correct the address',
@@ -34,6 +36,10 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   loading: 'it is still loading its data. Wait until it is done',
   replica: 'it is a read-only replica. Connect to the master',
   'no-master': 'the sentinels know no master of that name. Correct it',
+  cluster:
+    'it is one server of a Cluster, and has only some of the sessions. Name its servers in SESSION_REDIS_CLUSTER, or, in code, in rootNodes',
+  incomplete:
+    'its Cluster is down in part: a master is missing, or its servers do not agree. See CLUSTER INFO and CLUSTER NODES',
   full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
   disk: 'it can not write to its disk, and takes no changes until it can. See its log',
   refused: 'it refuses the command; the cause says why',
@@ -55,6 +61,9 @@ const replies: Readonly<Record<string, RedisTrouble>> = {
   BUSY: 'timeout',
   READONLY: 'replica',
   MASTERDOWN: 'replica',
+  MOVED: 'cluster',
+  ASK: 'cluster',
+  CLUSTERDOWN: 'cluster',
   OOM: 'full',
   MISCONF: 'disk',
 }

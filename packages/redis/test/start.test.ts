@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -401,4 +401,53 @@ describe('an address that can not be meant', () => {
       await start({ REDIS_URL: `redis://app:${password}@127.0.0.1:${server.port}` })
     },
   )
+
+  it('one server of a Cluster always fails the start, and says how to name them all', async () => {
+    const cluster = await RedisCluster.start()
+    onTestFinished(() => cluster.stop())
+    for (const { url } of cluster.servers) {
+      for (let n = 0; n < 10; n++)
+        expect(await failure({ REDIS_URL: url })).toMatchObject({
+          reason: 'cluster',
+          message: expect.stringContaining('SESSION_REDIS_CLUSTER'),
+        })
+    }
+  })
+
+  it('the rules that README and the error name are enough, also for a database and for a Cluster', async () => {
+    const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+    const named = [...new Set(readme.match(/\+[a-z]+(\|[a-z]+)?/g))]
+    const [some, more] = [named.filter(rule => !/select|cluster|asking/.test(rule)), [...named]]
+    const user = ['ACL', 'SETUSER', 'app', 'on', `>${password}`, '~session:*']
+    const server = await redis()
+    const env = { REDIS_URL: `redis://app:${password}@127.0.0.1:${server.port}/1` }
+    await server.command(...user, ...some)
+    expect(await failure(env)).toMatchObject({ message: expect.stringContaining('+select') })
+    await server.command(...user, ...more)
+    await start(env)
+
+    const cluster = await RedisCluster.start()
+    onTestFinished(() => cluster.stop())
+    const all = (...words: string[]) => Promise.all(cluster.servers.map(each => each.command(...words)))
+    await all(...user, ...some)
+    const [{ port } = { port: 0 }] = cluster.addresses
+    const ofCluster = { SESSION_REDIS_CLUSTER: `redis://app:${password}@127.0.0.1:${port}` }
+    const error = await failure(ofCluster)
+    expect(error).toMatchObject({ message: expect.stringContaining('+cluster|slots +asking') })
+    await all(...user, ...more)
+    const { sessions } = await start(ofCluster)
+
+    // A session whose slot is just moving from one server to another.
+    const now = Date.now()
+    const { token } = await sessions.store.create({ data: {}, createdAt: now, expiresAt: now + 60_000 })
+    const [one] = cluster.servers
+    const from = one && (await cluster.masterOf(`session:${token}`, one))
+    const to = cluster.servers.slice(0, 3).find(each => each !== from)
+    if (from === undefined || to === undefined) throw new Error('no master')
+    const slot = await from.command('CLUSTER', 'KEYSLOT', `session:${token}`)
+    await to.command('CLUSTER', 'SETSLOT', slot, 'IMPORTING', await from.command('CLUSTER', 'MYID'))
+    await from.command('CLUSTER', 'SETSLOT', slot, 'MIGRATING', await to.command('CLUSTER', 'MYID'))
+    await from.command('MIGRATE', '127.0.0.1', String(to.port), `session:${token}`, '0', '1000')
+    expect(await sessions.store.load(token)).not.toBeNull()
+  })
 })
