@@ -103,7 +103,7 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
         })
       }
       forget()
-      redis ??= keyv(client)
+      redis ??= keyv(withTextsFrom(client))
       return redis
     },
     async close() {
@@ -161,7 +161,7 @@ function cluster(options: RedisClusterOptions, limits: Limits): Servers {
     open: async () => {
       const defaults = withLimits(own, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
-      const client = createCluster({ ...options, rootNodes, defaults, minimizeConnections: true })
+      const client = createCluster({ ...withTexts(options), rootNodes, defaults, minimizeConnections: true })
       return keyv(await connected(client, limits, true))
     },
   }
@@ -257,16 +257,26 @@ function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): Redi
   const socket = { connectTimeout: timeout, socketTimeout: timeout, ...options.socket, ...tls }
   return {
     pingInterval: Math.ceil(timeout / 2),
-    ...options,
+    ...withTexts(options),
     disableOfflineQueue: true,
     socket: { ...socket, reconnectStrategy: false } as NonNullable<RedisClientOptions['socket']>,
   }
 }
 
 function speaksTls({ url, socket }: RedisClientOptions): boolean {
-  return (
-    url?.startsWith('rediss:') === true || (socket !== undefined && 'tls' in socket && socket.tls === true)
-  )
+  const isTls = url !== undefined && new URL(url).protocol === 'rediss:'
+  return isTls || (socket !== undefined && 'tls' in socket && socket.tls === true)
+}
+
+/** A session is a text, whatever type the owner wants for what he reads himself. */
+function withTexts<O extends { readonly commandOptions?: object }>(options: O): O {
+  return { ...options, commandOptions: { ...options.commandOptions, typeMapping: {} } }
+}
+
+/** The same client, seen through options of our own. Sentinel's has but one set of them, which is its owner's. */
+function withTextsFrom(client: RedisClientConnectionType): RedisClientConnectionType {
+  const canBe = 'withTypeMapping' in client && !('getSentinelNode' in client)
+  return canBe ? client.withTypeMapping({}) : client
 }
 
 /** For asking one of several where the others are: one that hangs must leave time for the next. */

@@ -9,7 +9,7 @@ import { openSessions, type SessionStore, type Sessions } from '@sojourn/core'
 import { freePort, RedisCluster, RedisSentinels, RedisServer, TcpProxy } from '@sojourn/redis-servers'
 import { createClient as createClient4 } from 'redis-4'
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { redisStore } from '../src/index.ts'
+import { type RedisConnection, redisStore } from '../src/index.ts'
 
 const secret = 'a secret of the tests, long enough for production'
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -275,7 +275,8 @@ describe('a client of your own', () => {
     onTestFinished(() => own.stop())
     const client = await createClient({ url: own.url }).connect()
     onTestFinished(() => client.destroy())
-    const get = vi.spyOn(client, 'get')
+    // What the store uses has the same prototype.
+    const get = vi.spyOn(Object.getPrototypeOf(client), 'get')
     const store = redisStore(client, { timeout: 100 })
     const { token } = await store.create(record())
     own.signal('SIGSTOP')
@@ -286,6 +287,7 @@ describe('a client of your own', () => {
     await sleep(150)
     const sent = get.mock.calls.length
     for (let n = 0; n < 500; n++) await store.load(token).catch(() => undefined)
+    expect(sent).toBeGreaterThan(0)
     expect(get.mock.calls.length).toBe(sent)
     own.signal('SIGCONT')
     await expect
@@ -486,6 +488,50 @@ describe('a client of your own', () => {
     const late = await RedisServer.startAt(port)
     onTestFinished(() => late.stop())
     while ((await store.create(record()).catch(() => undefined)) === undefined) await sleep(20)
+  })
+})
+
+it.each(['options', 'a client', 'options of a Cluster', 'a Cluster', 'a pool'])(
+  'reads texts, whatever type its owner wants for himself: %s',
+  async kind => {
+    // Of blob strings, whose type begins with a dollar sign.
+    const commandOptions = { typeMapping: { 36: Buffer } } as const
+    const options = { url: server.url, commandOptions }
+    const given = async () => {
+      if (kind === 'options') return options
+      if (kind === 'a client') return createClient(options)
+      if (kind === 'a pool') return createClient(options).createPool()
+      const cluster = await RedisCluster.start()
+      onTestFinished(() => cluster.stop())
+      const ofCluster = { rootNodes: cluster.addresses.map(socket => ({ socket })), commandOptions }
+      return kind === 'a Cluster' ? createCluster(ofCluster) : ofCluster
+    }
+    const connection = await given()
+    const store = open(connection as RedisConnection)
+    const sessions = await openSessions({ store, secret, env: {}, logger: quiet })
+    const { cookie } = await visit(sessions, undefined, 'ada')
+    expect((await visit(sessions, cookie)).userId).toBe('ada')
+    if (!('connect' in connection)) return
+    await connection.set('own', 'text')
+    expect(await connection.get('own')).toEqual(Buffer.from('text'))
+    await store.close()
+    expect(connection.isOpen).toBe(false)
+  },
+)
+
+it('a client of Sentinel that gives texts as Buffers fails the start, and says so', async () => {
+  const sentinels = await RedisSentinels.start()
+  onTestFinished(() => sentinels.stop())
+  const client = createSentinel({
+    name: sentinels.name,
+    sentinelRootNodes: sentinels.addresses,
+    commandOptions: { typeMapping: { 36: Buffer } },
+  })
+  client.on('error', () => undefined)
+  const store = open(client as unknown as RedisClientConnectionType)
+  await expect(openSessions({ store, secret, env: {}, logger: quiet })).rejects.toMatchObject({
+    code: 'ERR_SESSION_SETTING',
+    message: expect.stringContaining('typeMapping'),
   })
 })
 

@@ -248,8 +248,8 @@ describe('TLS', () => {
     SESSION_REDIS_TLS_KEY: file('key.pem'),
   }
 
-  it('rediss:// with the CA and a certificate of its own', async () => {
-    const { log } = await start({ REDIS_URL: url, ...certificates })
+  it.each(['rediss', 'REDISS'])('%s:// with the CA and a certificate of its own', async scheme => {
+    const { log } = await start({ REDIS_URL: url.replace('rediss', scheme), ...certificates })
     expect(log[0]).toContain('verified')
   })
 
