@@ -3,7 +3,7 @@ import type KeyvRedis from '@keyv/redis'
 import { codeOf, isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
 import { withSpareErrors } from './spare-errors.ts'
-import { isPlain, redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
+import { isGarbled, isPlain, redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
 
 /** Milliseconds before the next attempt to connect; they double up to the longest. */
 const firstPause = 25
@@ -200,7 +200,7 @@ export class Link {
 
   /** To node-redis, what can't be understood is no reply: each later one would go to the command before its own. */
   #onError(redis: KeyvRedis<string>, error: unknown, broken: boolean): void {
-    if (isPlain(error)) this.#giveUp(redis)
+    if (isGarbled(error)) this.#giveUp(redis)
     else if (broken) this.#renew(redis)
   }
 

@@ -16,7 +16,7 @@ import {
   type RedisSentinelOptions,
   type RedisTls,
 } from './connection.ts'
-import { isPlain, redisUnavailable, tooLate } from './trouble.ts'
+import { isGarbled, redisUnavailable, tooLate } from './trouble.ts'
 
 /** A server, or several that act as one, to which connections can be opened. */
 export interface Servers {
@@ -77,7 +77,7 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
   let isEnded = false
   const listen = (error: unknown) => {
     trouble = error
-    isBroken ||= isPlain(error) || (closesItself(client) && !client.isOpen && !isEnded)
+    isBroken ||= isGarbled(error) || (closesItself(client) && !client.isOpen && !isEnded)
   }
   const end = () => {
     isEnded = true

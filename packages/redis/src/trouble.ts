@@ -79,6 +79,14 @@ export function isPlain(error: unknown): boolean {
   return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 
+/**
+ * True for an error of a client that found no answer in what came. That a full queue refused its own ping is told in the
+ * same way, by its message alone; if node-redis words it otherwise one day, the connection is replaced for nothing.
+ */
+export function isGarbled(error: unknown): boolean {
+  return isPlain(error) && !(error instanceof Error && error.message === 'The queue is full')
+}
+
 export function troubleOf(error: unknown): RedisTrouble {
   if (error instanceof AggregateError && error.errors.length > 0) return troubleOf(error.errors[0])
   const code = codeOf(error) ?? ''

@@ -251,6 +251,38 @@ it.each(['a URL', 'a Cluster'])(
   },
 )
 
+it('a full queue that refuses the ping of its own client does not end the connection', async () => {
+  const server = await redis()
+  const store = open({ url: server.url, commandsQueueMaxLength: 50, pingInterval: 5 }, { timeout: 2000 })
+  const { token } = await store.create(record())
+  const connections = async () => /connections_received:\d+/.exec(await server.command('INFO', 'stats'))?.[0]
+  const before = Number((await connections())?.split(':')[1])
+  let answered = 0
+  const lanes = Array.from({ length: 80 }, async () => {
+    for (const end = performance.now() + 500; performance.now() < end; await new Promise(setImmediate))
+      await store.load(token).then(
+        () => answered++,
+        error => expect(error).toMatchObject({ reason: 'overloaded' }),
+      )
+  })
+  await Promise.all(lanes)
+  expect(answered).toBeGreaterThan(100)
+  expect(await connections()).toBe(`connections_received:${before + 1}`)
+})
+
+it('a Cluster that has nobody for some of its slots is unavailable, and says so', async () => {
+  const cluster = await RedisCluster.start()
+  onTestFinished(() => cluster.stop())
+  const store = open({ rootNodes: cluster.addresses.map(socket => ({ socket })) }, { timeout: 2000 })
+  const { token } = await store.create(record())
+  const [one] = cluster.servers
+  const slot = await one?.command('CLUSTER', 'KEYSLOT', `session:${token}`)
+  await Promise.all(cluster.servers.map(server => server.command('CLUSTER', 'DELSLOTS', String(slot))))
+  await expect
+    .poll(() => store.load(token).catch((error: unknown) => error), { timeout: 5000 })
+    .toMatchObject({ status: 503, reason: 'incomplete' })
+})
+
 it('I5: what was refused in an outage is not done at its end', async () => {
   const server = await redis()
   const proxy = await proxyTo(server.port)

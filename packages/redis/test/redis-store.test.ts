@@ -448,6 +448,21 @@ describe('a client of your own', () => {
       expect(await store.load(token)).not.toBeNull()
   })
 
+  it('of Sentinel goes on when it loses a sentinel and a replica', async () => {
+    const sentinels = await RedisSentinels.start()
+    onTestFinished(() => sentinels.stop())
+    const client = createSentinel({ name: sentinels.name, sentinelRootNodes: sentinels.addresses })
+    client.on('error', () => undefined)
+    await client.connect()
+    onTestFinished(() => void (client.isOpen && client.destroy()))
+    const store = open(client as unknown as RedisClientConnectionType, { timeout: 1000 })
+    const { token } = await store.create(record())
+    for (const gone of [...sentinels.sentinels.slice(0, 1), ...sentinels.servers.slice(2)]) await gone.kill()
+    await sleep(1500)
+    expect(client.isOpen).toBe(true)
+    await expect.poll(() => store.load(token).catch(() => undefined)).toMatchObject({ version: '1' })
+  })
+
   it('may be opened by its owner, once the store is made', async () => {
     const client = createClient({ url: server.url })
     const store = redisStore(client)
