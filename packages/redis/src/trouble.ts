@@ -76,6 +76,8 @@ export function replyCode(error: unknown): string | undefined {
 /** True for what node-redis threw that is neither an answer nor an error of the network, both of which have classes of their own. */
 export function isPlain(error: unknown): boolean {
   if (!(error instanceof Error) || replyCode(error) !== undefined || 'code' in error) return false
+  // Sentinel's client wraps those of its own clients.
+  if (error.cause !== undefined) return isPlain(error.cause)
   return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 

@@ -451,7 +451,11 @@ describe('a client of your own', () => {
   it('of Sentinel goes on when it loses a sentinel and a replica', async () => {
     const sentinels = await RedisSentinels.start()
     onTestFinished(() => sentinels.stop())
-    const client = createSentinel({ name: sentinels.name, sentinelRootNodes: sentinels.addresses })
+    const client = createSentinel({
+      name: sentinels.name,
+      sentinelRootNodes: sentinels.addresses,
+      passthroughClientErrorEvents: true,
+    })
     client.on('error', () => undefined)
     await client.connect()
     onTestFinished(() => void (client.isOpen && client.destroy()))
