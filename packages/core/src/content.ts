@@ -61,6 +61,12 @@ export class Content {
     this.#maxAge = maxAgeOf(stored.cookie)
   }
 
+  /** Becomes what is stored, and so is fit for that: as `taken` shows it. */
+  adopt(stored: Readonly<Data>): Snapshot {
+    this.replace(stored)
+    return this.#flash === undefined && this.#maxAge === undefined ? Snapshot.of(this.#data) : this.taken()
+  }
+
   /** Becomes `next` where that differs from `before`, but for what the handler changed since the content was `before`. */
   rebase(before: Snapshot, next: Snapshot): void {
     const now = this.taken()

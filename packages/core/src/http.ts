@@ -41,6 +41,28 @@ export interface MountOptions {
   readonly onStoreFailure?: StoreFailurePolicy | undefined
 }
 
+const attached = Symbol('sojourn.request')
+
+/** A framework's request or context. */
+interface Attached {
+  [attached]: SessionRequest
+}
+
+/** One for all requests: with functions of their own, each would make V8 treat its object as a dictionary from then on. */
+const sessionProperty: PropertyDescriptor & ThisType<Attached> = {
+  configurable: true,
+  // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
+  get() {
+    const request = this[attached]
+    return request.isLoaded ? request.session : undefined
+  },
+  set() {
+    throw new TypeError(
+      'The session can not be replaced: change its keys, or end it with await session.destroy().',
+    )
+  },
+}
+
 export interface AttachOptions extends MountOptions {
   /** Gets the error of a failed commit, to answer with it; nothing of the handler's answer has left. */
   readonly fail: (error: unknown) => void
@@ -63,25 +85,18 @@ export function attachSession(
   { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
   const gates = gatesOn(res)
-  const above = gates.find(gate => gate.sessions === sessions)
-  const request = above?.request ?? sessions.begin(req.headers.cookie, onStoreFailure)
-  Object.defineProperty(target, 'session', {
-    configurable: true,
-    // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
-    get: () => (request.isLoaded ? request.session : undefined),
-    set: () => {
-      throw new TypeError(
-        'The session can not be replaced: change its keys, or end it with await session.destroy().',
-      )
-    },
-  })
+  const above = ResponseGate.requestOf(sessions, gates)
+  const request = above ?? sessions.begin(req.headers.cookie, onStoreFailure)
+  const owner = target as Attached
+  owner[attached] = request
+  Object.defineProperty(owner, 'session', sessionProperty)
   if (above === undefined) gates.push(new ResponseGate(sessions, request, req, res, fail, gates.length === 0))
   return request
 }
 
 class ResponseGate {
-  readonly sessions: Sessions
-  readonly request: SessionRequest
+  readonly #sessions: Sessions
+  readonly #request: SessionRequest
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #fail: (error: unknown) => void
@@ -100,8 +115,8 @@ class ResponseGate {
     fail: (error: unknown) => void,
     isOutermost: boolean,
   ) {
-    this.sessions = sessions
-    this.request = request
+    this.#sessions = sessions
+    this.#request = request
     this.#req = req
     this.#res = res
     this.#fail = fail
@@ -113,11 +128,21 @@ class ResponseGate {
     if (evicts(sessions.store)) releaseAtEnd(request, req, res)
   }
 
+  /** The request that one of these gates has for these sessions. */
+  static requestOf(sessions: Sessions, gates: readonly ResponseGate[]): SessionRequest | undefined {
+    for (const gate of gates) if (gate.#sessions === sessions) return gate.#request
+    return undefined
+  }
+
   #gate(): void {
-    for (const method of senders) {
-      const send = this.#isOutermost ? gated[method] : (...args: unknown[]) => this.call(method, args)
-      Object.assign(this.#res, { [method]: send })
-    }
+    Object.assign(this.#res, this.#isOutermost ? gated : this.#gated())
+  }
+
+  /** Of its own, where the response has another gate already. */
+  #gated(): Record<string, (...args: unknown[]) => unknown> {
+    return Object.fromEntries(
+      senders.map(method => [method, (...args: unknown[]) => this.call(method, args)]),
+    )
   }
 
   call(method: Sender, args: unknown[]): unknown {
@@ -125,9 +150,9 @@ class ResponseGate {
     if (this.#state === 'discarding') return this.#discard(method, args)
     if (this.#state === 'held') return this.#hold(method, args)
     const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
-    const committing = this.request.commit()
+    const committing = this.#request.commit()
     if (committing === undefined) {
-      const { failure } = this.request
+      const { failure } = this.#request
       if (failure !== undefined && this.#pretends) {
         this.#answer(failure)
         return this.#discard(method, own)
@@ -152,14 +177,14 @@ class ResponseGate {
   #send(method: Sender, args: unknown[]): unknown {
     const answer = this.#pass(method, args)
     // An error was answered in the handler's place, which may still be writing.
-    if (method === 'end' && this.request.failure !== undefined) this.#ignore()
+    if (method === 'end' && this.#request.failure !== undefined) this.#ignore()
     return answer
   }
 
   /** Whether what is to leave tells of a success; an error handler's page that only lacks the status does not. */
   get #pretends(): boolean {
     const { statusCode, headersSent } = this.#res
-    return !headersSent && statusCode < 400 && (statusCode >= 300 || this.request.isWithout)
+    return !headersSent && statusCode < 400 && (statusCode >= 300 || this.#request.isWithout)
   }
 
   #pass(method: Sender, args: unknown[]): unknown {
@@ -266,7 +291,7 @@ class ResponseGate {
       this.#replace(error, rest)
       return
     }
-    this.sessions.report(error)
+    this.#sessions.report(error)
     this.#res.destroy()
     for (const { method, args } of rest) this.#discard(method, args)
   }
@@ -277,7 +302,7 @@ class ResponseGate {
       this.#replace(error, this.#queue.splice(0))
       return
     }
-    this.sessions.report(error)
+    this.#sessions.report(error)
     this.#release()
   }
 
@@ -298,7 +323,7 @@ class ResponseGate {
 
   /** With the error, plainly; whatever else is sent is ignored. */
   #answer(error: unknown): void {
-    this.sessions.report(error)
+    this.#sessions.report(error)
     withdrawAnswer(this.#res, error)
     this.#open()
     this.#res.setHeader('Content-Type', 'text/plain; charset=utf-8')
@@ -325,7 +350,7 @@ class ResponseGate {
   #open(): void {
     const res = this.#res
     this.#state = 'open'
-    const { looked, setCookie, failure, isWithout } = this.request
+    const { looked, setCookie, failure, isWithout } = this.#request
     if (res.headersSent) return
     // An error handler's page without an error's status.
     if (failure !== undefined && res.statusCode < 400) setStatus(res, failure)
@@ -333,7 +358,7 @@ class ResponseGate {
     if (isWithout && !res.hasHeader('Cache-Control')) res.setHeader('Cache-Control', 'no-store')
     if (setCookie === undefined) return
     addCookie(res, setCookie)
-    if (this.sessions.settings.cookie.secure) warnPlainHttp(this.sessions, this.#req)
+    if (this.#sessions.settings.cookie.secure) warnPlainHttp(this.#sessions, this.#req)
   }
 }
 

@@ -68,7 +68,10 @@ function findFlawOfKind(value: object, keys: readonly string[]): Flaw | undefine
     return flaw('an object with a toJSON method', 'keep what toJSON returns')
   }
   if (isArray && !isFull(value, keys)) return flaw('an array with holes or extra keys', 'fill it')
-  if (Reflect.ownKeys(value).length !== keys.length + (isArray ? 1 : 0)) {
+  if (
+    Object.getOwnPropertyNames(value).length !== keys.length + (isArray ? 1 : 0) ||
+    Object.getOwnPropertySymbols(value).length > 0
+  ) {
     return flaw('an object with a hidden key or a symbol as one', 'use plain string keys')
   }
   return keys.includes('__proto__')
@@ -83,7 +86,7 @@ function isFull({ length }: readonly unknown[], keys: readonly string[]): boolea
 
 /** In whichever realm it was made. */
 function isObjectPrototype(prototype: unknown): boolean {
-  if (typeof prototype !== 'object' || prototype === null) return true
+  if (prototype === Object.prototype || typeof prototype !== 'object' || prototype === null) return true
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf')
 }
 

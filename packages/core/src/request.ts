@@ -154,8 +154,7 @@ export class SessionRequest {
     this.#stored = { token, expiresAt: record.expiresAt, version }
     this.#userId = record.userId
     this.#createdAt = record.createdAt
-    this.#content.replace(record.data)
-    this.#seen = this.#content.taken()
+    this.#seen = this.#content.adopt(record.data)
   }
 
   // --- what the handler sees ----------------------------------------------------------------------------------

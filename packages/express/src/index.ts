@@ -21,6 +21,13 @@ export type SessionMiddleware = (
   next: (error?: unknown) => void,
 ) => void
 
+const sessionIdProperty: PropertyDescriptor & ThisType<{ session: Session | undefined }> = {
+  configurable: true,
+  get() {
+    return this.session?.id
+  },
+}
+
 /**
  * Express middleware that gives each request its `req.session`. Put it after what needs no session, such as static
  * files: a request with a session cookie costs one load.
@@ -33,10 +40,7 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
     // Mounted twice, the outer one is in charge.
     if (Object.hasOwn(req, 'session')) return next()
     const request = attachSession(sessions, req, req, res, { fail: next, onStoreFailure })
-    Object.defineProperty(req, 'sessionID', {
-      get: () => (request.isLoaded ? request.session.id : undefined),
-      configurable: true,
-    })
+    Object.defineProperty(req, 'sessionID', sessionIdProperty)
     const loading = request.load()
     if (loading === undefined) next()
     else loading.then(() => next(), next)
