@@ -128,7 +128,7 @@ export class Fire {
     const found = (invariant: string) => violations.filter(each => each.invariant === invariant).length
     const slowest = history.reduce((most, { began, ended = began }) => Math.max(most, ended - began), 0)
     process.stdout.write(
-      `${row}: ${history.length} operations on ${this.#sessions.length} sessions; ${faults}; acknowledged ${count('done')}, gone ${count('gone')}, unknown ${count('unknown')}; lost ${found('I2')}, resurrected ${found('I1')}; slowest reply ${Math.round(slowest)} ms\n`,
+      `${row}: ${history.length} operations on ${this.#sessions.length} sessions; ${faults}; acknowledged ${count('done')}, gone ${count('gone')}, refused ${count('refused')}, unknown ${count('unknown')}; lost ${found('I2')}, resurrected ${found('I1')}; slowest reply ${Math.round(slowest)} ms\n`,
     )
     expect(describeViolations(violations.slice(0, 5))).toBe('')
     return history

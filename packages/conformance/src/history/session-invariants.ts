@@ -14,7 +14,18 @@ type Observation = Ended & { readonly seen: Seen }
 type Invariant = (session: SessionHistory) => Violation | undefined
 
 export function sessionInvariants(session: SessionHistory, mayBeLost: boolean): Violation[] {
-  const invariants = [revived, vanished, forgotten, halfApplied, disordered, foreign, untrue, repeated]
+  const invariants = [
+    revived,
+    vanished,
+    forgotten,
+    blind,
+    halfApplied,
+    disordered,
+    overtaken,
+    foreign,
+    untrue,
+    repeated,
+  ]
   const asked = mayBeLost ? invariants.filter(invariant => invariant !== vanished) : invariants
   return asked.flatMap(invariant => invariant(session) ?? [])
 }
@@ -34,10 +45,13 @@ const revived: Invariant = ({ operations }) => {
 
 /** I2: a session is there until somebody ends it. */
 const vanished: Invariant = ({ operations }) => {
-  const lost = operations.filter(isEnded).find(({ result, ended }) => {
-    const nobodyEndedIt = !operations.some(({ kind, began }) => kind === 'destroy' && began <= ended)
-    return result === 'gone' && nobodyEndedIt
-  })
+  // An end that was answered `gone` or `refused` came to nothing.
+  const ends = operations.filter(
+    ({ kind, result }) => kind === 'destroy' && (result === 'done' || result === 'unknown'),
+  )
+  const lost = operations
+    .filter(isEnded)
+    .find(({ result, ended }) => result === 'gone' && !ends.some(({ began }) => began <= ended))
   return lost && violation('I2', 'a session vanished that nobody had ended', [lost])
 }
 
@@ -64,6 +78,14 @@ const forgotten: Invariant = ({ operations }) => {
   return undefined
 }
 
+/** I2: an append that is done has seen what it left. */
+const blind: Invariant = ({ operations }) => {
+  const look = operations
+    .filter(isObservation)
+    .find(({ kind, mark, seen }) => kind === 'append' && mark !== undefined && !seen.list.includes(mark))
+  return look && violation('I2', `what is acknowledged, ${look.mark}, is not in its own answer`, [look])
+}
+
 /** I2: an update is there as a whole. */
 const halfApplied: Invariant = ({ operations }) => {
   const look = operations.filter(isObservation).find(({ seen }) => seen.count !== seen.list.length)
@@ -77,6 +99,24 @@ const disordered: Invariant = ({ operations }) => {
     const longer = looks[at + 1]
     if (longer && look.seen.list.some((mark, place) => longer.seen.list[place] !== mark))
       return violation('I3', 'two saw the appends in different orders', [look, longer])
+  }
+  return undefined
+}
+
+/** I3: an append stands behind those that were done when it began. */
+const overtaken: Invariant = ({ operations }) => {
+  const appends = new Map(operations.filter(({ kind }) => kind === 'append').map(each => [each.mark, each]))
+  for (const look of operations.filter(isObservation)) {
+    let behind: Ended | undefined
+    for (const mark of look.seen.list.toReversed()) {
+      const source = appends.get(mark)
+      if (source === undefined) continue
+      if (behind && behind.ended < source.began)
+        return violation('I3', `${mark} stands before what was done when it began`, [behind, source, look])
+      // What timed out may have been carried out later.
+      const isDone = source.result === 'done' && isEnded(source)
+      if (isDone && (behind === undefined || source.ended < behind.ended)) behind = source
+    }
   }
   return undefined
 }
