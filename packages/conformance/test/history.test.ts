@@ -177,7 +177,7 @@ it('reads what recorders wrote: answers, errors, and what was under way', async 
   expect(history).toMatchObject([
     { process: 'p', kind: 'create', result: 'done', ended: expect.any(Number) },
     { kind: 'append', mark: 'p-1', seen: { owner: 's', keys: ['x'], list: ['p-1'], count: 1 } },
-    { kind: 'destroy', result: 'unknown', ended: expect.any(Number) },
+    { kind: 'destroy', result: 'unknown', ended: expect.any(Number), error: 'Error: down' },
     { kind: 'load', result: 'unknown' },
   ])
   expect(history[3]).not.toHaveProperty('ended')

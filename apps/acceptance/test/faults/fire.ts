@@ -131,6 +131,7 @@ export class Fire {
       `${row}: ${history.length} operations on ${this.#sessions.length} sessions; ${faults}; acknowledged ${count('done')}, gone ${count('gone')}, refused ${count('refused')}, unknown ${count('unknown')}; lost ${found('I2')}, resurrected ${found('I1')}; slowest reply ${Math.round(slowest)} ms\n`,
     )
     expect(describeViolations(violations.slice(0, 5))).toBe('')
+    expect(history.filter(({ error }) => error !== undefined).slice(0, 5)).toEqual([])
     return history
   }
 }

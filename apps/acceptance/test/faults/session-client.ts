@@ -18,6 +18,13 @@ export interface NamedSession {
 type Answer = Pick<Operation, 'result' | 'seen'>
 type Kind = Exclude<Operation['kind'], 'create'>
 
+/** What the errors mean that a request may end with. Any other one is a fault of ours, also in the midst of trouble. */
+const results: Readonly<Record<string, Answer['result']>> = {
+  'ERR_SESSION_GONE 409': 'gone',
+  'ERR_SESSION_CONFLICT 409': 'refused',
+  'ERR_SESSION_STORE_UNAVAILABLE 503': 'unknown',
+}
+
 /** Does to sessions what a server would do, one request per operation, and records it. */
 export class SessionClient {
   readonly #sessions: Sessions
@@ -60,9 +67,9 @@ export class SessionClient {
       await request.commit()
       return { result: 'done', ...(seen && { seen }) }
     } catch (error) {
-      if (!isSessionError(error)) throw error
-      if (error.code === 'ERR_SESSION_GONE') return { result: 'gone' }
-      return { result: error.code === 'ERR_SESSION_CONFLICT' ? 'refused' : 'unknown' }
+      const result = isSessionError(error) && results[`${error.code} ${error.status}`]
+      if (result) return { result }
+      throw error
     } finally {
       request.release()
     }

@@ -30,6 +30,8 @@ export interface Operation {
   readonly result: 'done' | 'gone' | 'refused' | 'unknown'
   /** Of a load, or an append, that is done. */
   readonly seen?: Seen
+  /** What was thrown instead of an answer. */
+  readonly error?: string
 }
 
 type Data = Record<string, unknown>

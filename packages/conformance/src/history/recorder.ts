@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { Operation } from './operation.ts'
 
 type Begun = Pick<Operation, 'session' | 'kind' | 'mark'>
-type Answer = Pick<Operation, 'result' | 'seen'>
+type Answer = Pick<Operation, 'result' | 'seen' | 'error'>
 
 /** Milliseconds of a clock that all processes of a machine share, and that nobody sets. */
 export function sharedTime(): number {
@@ -29,12 +29,15 @@ export class HistoryRecorder {
     return `${this.#process}-${this.#count}`
   }
 
-  /** Carries out `work`, which answers what came of it, and records that; what it throws is recorded as `unknown`. */
+  /**
+   * Carries out `work`, which answers what came of it, and records that. If it throws, that is `unknown`, with what it
+   * threw: for a test to look at, if it knows which errors are no surprise.
+   */
   async record(begun: Begun, work: () => Promise<Answer>): Promise<Answer> {
     const number = this.#count++
     const head = { process: this.#process, ...begun, began: sharedTime() }
     this.#write(number, { ...head, result: 'unknown' })
-    const answer = await work().catch((): Answer => ({ result: 'unknown' }))
+    const answer = await work().catch((error): Answer => ({ result: 'unknown', error: String(error) }))
     this.#write(number, { ...head, ended: sharedTime(), ...answer })
     return answer
   }
