@@ -16,10 +16,10 @@ export interface Work {
 }
 
 const loops = 4
-const [name = '', history = ''] = process.argv.slice(2)
+const [name = '', history = '', options = '{}'] = process.argv.slice(2)
 const quiet = { info: () => {}, warn: () => {}, error: () => {} }
 const client = new SessionClient(
-  await openSessions({ logger: quiet, storeTimeout: 2000 }),
+  await openSessions({ logger: quiet, storeTimeout: 2000, ...JSON.parse(options) }),
   new HistoryRecorder(history, name),
 )
 let current: Work | undefined
