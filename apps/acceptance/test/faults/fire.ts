@@ -125,6 +125,16 @@ export class Fire {
     }
   }
 
+  /** Every browser lost its session and begins another: under an id of its own, and what is lost stays so. */
+  async beginAnew(): Promise<void> {
+    for (const lost of this.#sessions) {
+      const anew = await this.#client.create(`${lost.name}-anew`, lost.cookie)
+      expect(anew.cookie).not.toBe(lost.cookie)
+      expect(await this.#client.run('append', anew)).toBe('done')
+      expect(await this.#client.run('load', lost)).toBe('gone')
+    }
+  }
+
   /**
    * Prints the row's figure, and fails if the history contradicts the contract.
    *

@@ -35,6 +35,7 @@ it.each([
     })
   }
   await fire.lookAtAll()
+  if (!keeps) await fire.beginAnew()
   const history = fire.verify(`F10 appendfsync ${fsync}`, '2 kills', { losesSessions: !keeps })
   expect(history.some(({ result }) => result === 'gone')).toBe(!keeps)
 })

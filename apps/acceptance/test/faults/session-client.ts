@@ -35,10 +35,11 @@ export class SessionClient {
     this.#recorder = recorder
   }
 
-  async create(name: string): Promise<NamedSession> {
+  /** @param sent the header of a browser that had a session */
+  async create(name: string, sent?: string): Promise<NamedSession> {
     let cookie: string | undefined
     await this.#recorder.record({ session: name, kind: 'create' }, async () => {
-      const request = this.#sessions.begin(undefined)
+      const request = this.#sessions.begin(sent)
       await request.load()
       Object.assign(request.session, historyData(name))
       await request.commit()
