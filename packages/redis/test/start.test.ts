@@ -140,6 +140,8 @@ describe('F17: a Redis that can not be used fails the start within the deadline,
     const server = await redis('--requirepass', 'another one')
     const error = await failure({ REDIS_URL: `redis://${credentials}127.0.0.1:${server.port}` })
     expect(error).toMatchObject({ reason: 'password' })
+    expect(inspect(error)).not.toContain(password)
+    expect(inspect(error)).not.toContain('another one')
   })
 
   it.each([

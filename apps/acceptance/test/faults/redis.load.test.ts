@@ -1,7 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SessionEvents } from '@sojourn/core'
 import type { RedisServer, TcpProxy } from '@sojourn/redis-servers'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { Fire } from './fire.ts'
 import { onRedis, onRedisBehindProxy } from './stores.ts'
 
@@ -150,6 +152,34 @@ const refusals: Record<string, (redis: RedisServer, proxy: TcpProxy) => Promise<
   },
 }
 
+/** What operators are told of it. */
+const reasonFor: Record<string, string> = {
+  READONLY: 'replica',
+  LOADING: 'loading',
+  MISCONF: 'disk',
+  NOAUTH: 'password',
+  BUSY: 'timeout',
+  garbage: 'not-redis',
+}
+
+/** Changes a session again and again while `work` goes on; why that failed. */
+async function reasonsDuring(fire: Fire, work: () => Promise<unknown>): Promise<Set<string>> {
+  const reasons = new Set<string>()
+  const note = (event: unknown) => reasons.add((event as SessionEvents['sojourn:unavailable']).reason)
+  subscribe('sojourn:unavailable', note)
+  onTestFinished(() => void unsubscribe('sojourn:unavailable', note))
+  const sessions = await fire.createSessions(1)
+  let isOver = false
+  const change = async () => {
+    for (; !isOver; await sleep(10)) for (const session of sessions) await fire.run('set', session)
+  }
+  const changing = change()
+  await work()
+  isOver = true
+  await changing
+  return reasons
+}
+
 it.each(Object.entries(refusals))('F17: Redis answers %s', async (name, refuse) => {
   const { redis, proxy, env } = await onRedisBehindProxy(
     '--appendonly',
@@ -160,7 +190,11 @@ it.each(Object.entries(refusals))('F17: Redis answers %s', async (name, refuse) 
     'yes',
   )
   const fire = await Fire.start(env)
-  await workThrough(fire, () => refuse(redis, proxy))
+  let reasons = new Set<string>()
+  await workThrough(fire, async () => {
+    reasons = await reasonsDuring(fire, () => refuse(redis, proxy))
+  })
+  expect([...reasons]).toContain(reasonFor[name])
   await fire.lookAtAll()
   const history = fire.verify(`F17 ${name}`, 'for a second or more')
   expect(history.some(({ result }) => result === 'unknown')).toBe(true)
