@@ -28,7 +28,7 @@ describe.each([
     const history = fire.verify(`F1 ${store}`, '40 sign-outs in the midst of it')
     expect(history.length).toBeGreaterThanOrEqual(20_000)
     // Nobody asked for that, and an append is tried again until it fits.
-    expect(history.filter(({ result }) => result === 'refused')).toEqual([])
+    expect(history.filter(({ result }) => result === 'refused').slice(0, 5)).toEqual([])
   })
 
   it('F2: workers are killed at random moments, 100 times', async () => {
