@@ -57,7 +57,9 @@ const nestings: Record<string, (outer: Sessions, inner: Sessions) => RequestList
   'Express in Koa': (outer, inner) => {
     const app = express()
       .use(expressSession(inner))
-      .get('/inner', (req, res) => {
+      .get('/inner', async (req, res) => {
+        // After Koa is done with it.
+        await new Promise(resolve => setTimeout(resolve, 10))
         req.session.inner = (req.session.inner ?? 0) + 1
         res.json(req.session)
       })
@@ -66,7 +68,6 @@ const nestings: Record<string, (outer: Sessions, inner: Sessions) => RequestList
       ctx.status = 200
       ctx.respond = false
       app(ctx.req, ctx.res)
-      return once(ctx.res, 'close')
     })
     koa.silent = true
     return koa.callback()
@@ -90,6 +91,12 @@ describe.each(Object.entries(nestings))('%s', (_name, nest) => {
     const sessions = await open()
     sessions.store.create = () => Promise.reject(new Error('down'))
     expect(await visit(nest(sessions, sessions))).toMatchObject({ status: 503, names: [] })
+  })
+
+  test('with sessions of its own: what is not stored is a 503', async () => {
+    const inner = await open({ cookie: { name: 'other' } })
+    inner.store.create = () => Promise.reject(new Error('down'))
+    expect(await visit(nest(await open(), inner))).toMatchObject({ status: 503, names: ['sid'] })
   })
 
   test('with sessions of its own, under another name: each has its session', async () => {

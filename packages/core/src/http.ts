@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isSessionError } from './errors.ts'
+import type { Socket } from 'node:net'
+import { isSessionError, SessionError } from './errors.ts'
 import {
   addCookie,
   refuseHeaders,
@@ -29,7 +30,7 @@ const gatesOf = Symbol('sojourn.gates')
 
 interface HeldResponse extends ServerResponse {
   /** The outermost first; there are more only if applications with sessions of their own lie in each other. */
-  [gatesOf]?: ResponseGate[]
+  [gatesOf]: [ResponseGate, ...ResponseGate[]]
 }
 
 /** Bytes that may wait for the commit before `write` asks its caller to pause: that of Node's own streams. */
@@ -45,7 +46,7 @@ const attached = Symbol('sojourn.request')
 
 /** A framework's request or context. */
 interface Attached {
-  [attached]: SessionRequest
+  [attached]?: SessionRequest
 }
 
 /** One for all requests: with functions of their own, each would make V8 treat its object as a dictionary from then on. */
@@ -54,7 +55,7 @@ const sessionProperty: PropertyDescriptor & ThisType<Attached> = {
   // Before the load is done, or if it failed, there is none to look at; whoever logs requests does so even then.
   get() {
     const request = this[attached]
-    return request.isLoaded ? request.session : undefined
+    return request?.isLoaded ? request.session : undefined
   },
   set() {
     throw new TypeError(
@@ -84,24 +85,39 @@ export function attachSession(
   res: ServerResponse,
   { fail, onStoreFailure }: AttachOptions,
 ): SessionRequest {
-  const gates = gatesOn(res)
-  const above = ResponseGate.requestOf(sessions, gates)
+  const above = ResponseGate.above(sessions, req, res)
   const request = above ?? sessions.begin(req.headers.cookie, onStoreFailure)
   const owner = target as Attached
   owner[attached] = request
   Object.defineProperty(owner, 'session', sessionProperty)
-  if (above === undefined) gates.push(new ResponseGate(sessions, request, req, res, fail, gates.length === 0))
+  // An upgrade to a WebSocket may come without any response.
+  if (typeof res.once !== 'function') request.release()
+  else if (above === undefined) new ResponseGate(sessions, request, req, res as HeldResponse, fail)
   return request
+}
+
+/**
+ * Whether `target` has its session of `sessions` already, because they are mounted above.
+ *
+ * @throws SessionError ERR_SESSION_SETTING if it has a session that is not of these
+ */
+export function hasSession(sessions: Sessions, target: object): boolean {
+  if (!Object.hasOwn(target, 'session')) return false
+  const { [attached]: request } = target as Attached
+  if (request && sessions.owns(request)) return true
+  throw new SessionError(
+    'ERR_SESSION_SETTING',
+    'The request has a session already, of another kind or with other settings: mount the one beside the other, on paths of their own, not inside it.',
+  )
 }
 
 class ResponseGate {
   readonly #sessions: Sessions
   readonly #request: SessionRequest
   readonly #req: IncomingMessage
-  readonly #res: ServerResponse
+  readonly #res: HeldResponse
   readonly #fail: (error: unknown) => void
   readonly #originals: Originals
-  readonly #isOutermost: boolean
   #state: 'idle' | 'held' | 'open' | 'discarding' = 'idle'
   #queue: Queue = []
   #bytes = 0
@@ -111,9 +127,8 @@ class ResponseGate {
     sessions: Sessions,
     request: SessionRequest,
     req: IncomingMessage,
-    res: ServerResponse,
+    res: HeldResponse,
     fail: (error: unknown) => void,
-    isOutermost: boolean,
   ) {
     this.#sessions = sessions
     this.#request = request
@@ -123,19 +138,22 @@ class ResponseGate {
     request.answerer = this
     const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
     this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
-    this.#isOutermost = isOutermost
+    if (gatesOf in res) res[gatesOf].push(this)
+    else (res as HeldResponse)[gatesOf] = [this]
     this.#gate()
     if (evicts(sessions.store)) releaseAtEnd(request, req, res)
   }
 
-  /** The request that one of these gates has for these sessions. */
-  static requestOf(sessions: Sessions, gates: readonly ResponseGate[]): SessionRequest | undefined {
-    for (const gate of gates) if (gate.#sessions === sessions) return gate.#request
+  /** The request to which these sessions are attached already, by an application around this one. */
+  static above(sessions: Sessions, req: IncomingMessage, res: object): SessionRequest | undefined {
+    if (!(gatesOf in res)) return undefined
+    for (const gate of (res as HeldResponse)[gatesOf])
+      if (gate.#sessions === sessions && gate.#req === req) return gate.#request
     return undefined
   }
 
   #gate(): void {
-    Object.assign(this.#res, this.#isOutermost ? gated : this.#gated())
+    Object.assign(this.#res, this.#res[gatesOf][0] === this ? gated : this.#gated())
   }
 
   /** Of its own, where the response has another gate already. */
@@ -147,7 +165,11 @@ class ResponseGate {
 
   call(method: Sender, args: unknown[]): unknown {
     if (this.#state === 'open') return this.#send(method, args)
-    if (this.#state === 'discarding') return this.#discard(method, args)
+    if (this.#state === 'discarding') {
+      // Node writes the head of the error's answer itself, perhaps only later.
+      const isHead = method === 'writeHead' && !this.#res.headersSent
+      return isHead ? this.#pass(method, args) : this.#discard(method, args)
+    }
     if (this.#state === 'held') return this.#hold(method, args)
     const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
     const committing = this.#request.commit()
@@ -364,43 +386,47 @@ class ResponseGate {
 
 /**
  * When nothing of the request can follow any more. A client that hangs up may leave it without an end, even before it came
- * here. An upgrade to a WebSocket has no response at all, or one that is never sent and never closes; one that waits for its
- * turn on a connection may not close either if that does.
+ * here. The response of an upgrade to a WebSocket is never sent and never closes; one that waits for its turn on a
+ * connection may not close either if that does.
  */
 function releaseAtEnd(request: SessionRequest, req: IncomingMessage, res: ServerResponse): void {
-  const hasEvents = typeof res.once === 'function'
-  const connection = hasEvents && res.socket !== null ? undefined : req.socket
-  const release = () => {
-    connection?.off('close', release)
-    request.release()
-  }
-  const isOver = hasEvents ? res.closed || res.destroyed : connection === undefined
-  if (isOver || connection?.destroyed) {
-    release()
-    return
-  }
-  if (hasEvents) res.once('close', release)
-  connection?.once('close', release)
+  const release = () => request.release()
+  if (res.closed || res.destroyed || req.socket?.destroyed) release()
+  else res.once('close', res.socket === null ? onceClosed(req.socket, release) : release)
 }
 
-function gatesOn(res: HeldResponse): ResponseGate[] {
-  res[gatesOf] ??= []
-  return res[gatesOf]
+const waiting = new WeakMap<Socket, Set<() => void>>()
+
+/** Calls `work` when the connection closes, or when the result is called. One listener for all: many may wait on a connection. */
+function onceClosed(socket: Socket, work: () => void): () => void {
+  const known = waiting.get(socket)
+  const works = known ?? new Set()
+  if (known === undefined) {
+    waiting.set(socket, works)
+    socket.once('close', () => {
+      for (const each of works) each()
+    })
+  }
+  works.add(work)
+  return () => {
+    works.delete(work)
+    work()
+  }
 }
 
 /** One function per method for all responses: no closure per request. */
 const gated = {
   writeHead(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gatesOf]?.[0]?.call('writeHead', args)
+    return this[gatesOf][0].call('writeHead', args)
   },
   write(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gatesOf]?.[0]?.call('write', args)
+    return this[gatesOf][0].call('write', args)
   },
   end(this: HeldResponse, ...args: unknown[]): unknown {
-    return this[gatesOf]?.[0]?.call('end', args)
+    return this[gatesOf][0].call('end', args)
   },
   flushHeaders(this: HeldResponse): unknown {
-    return this[gatesOf]?.[0]?.call('flushHeaders', [])
+    return this[gatesOf][0].call('flushHeaders', [])
   },
 }
 

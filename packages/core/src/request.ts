@@ -172,6 +172,11 @@ export class SessionRequest {
     return this.#phase !== 'begun'
   }
 
+  /** Whether its session is one of those. */
+  isOf(engine: Engine): boolean {
+    return this.#engine === engine
+  }
+
   get looked(): boolean {
     return this.#looked
   }

@@ -40,6 +40,11 @@ export class Sessions {
     return new SessionRequest(this.#engine, cookieHeader, onStoreFailure)
   }
 
+  /** For framework adapters: whether `begin` of these sessions made it. */
+  owns(request: SessionRequest): boolean {
+    return request.isOf(this.#engine)
+  }
+
   /** For framework adapters: says what can't be said to a client. */
   warn(message: string): void {
     this.#engine.logger.warn(message)

@@ -59,6 +59,7 @@ export class StoreCalls {
       patience,
       () => this.#store.load(token),
       (loaded, duration) => {
+        this.#noteDone('load')
         this.#publish('sojourn:load', { duration, found: loaded !== null })
       },
     )
@@ -70,6 +71,7 @@ export class StoreCalls {
       patience,
       () => this.#store.create(record),
       (_written, duration) => {
+        this.#noteDone('create')
         this.#publish('sojourn:commit', { duration, operation: 'create' })
       },
     )
@@ -85,8 +87,9 @@ export class StoreCalls {
       patience,
       () => this.#store.update(token, change),
       ({ status }, duration) => {
-        if (status === 'written') this.#publish('sojourn:commit', { duration, operation: 'update' })
-        else this.#publish(`sojourn:${status}`, { duration })
+        if (status !== 'written') return this.#publish(`sojourn:${status}`, { duration })
+        this.#noteDone('update')
+        this.#publish('sojourn:commit', { duration, operation: 'update' })
       },
     )
   }
@@ -97,6 +100,7 @@ export class StoreCalls {
       patience,
       () => this.#store.destroy(token),
       (_nothing, duration) => {
+        this.#noteDone('destroy')
         this.#publish('sojourn:commit', { duration, operation: 'destroy' })
       },
     )
@@ -119,10 +123,7 @@ export class StoreCalls {
         return tooSlow()
       }
       const value = await settleWithin(settled(ask), left, late, unavailable)
-      const now = performance.now()
-      if (this.#hasRecovered(operation))
-        this.#publish('sojourn:recovered', { duration: now - this.#downSince })
-      tell(value, now - begun)
+      tell(value, performance.now() - begun)
       return value
     } catch (error) {
       if (isUnavailable(error)) {
@@ -139,11 +140,12 @@ export class StoreCalls {
   }
 
   /** Some operations are rare: what one of them failed to do must not be waited for if the store takes changes again. */
-  #hasRecovered(succeeded: StoreOperation): boolean {
-    if (this.#failing.size === 0) return false
-    if (succeeded === 'create' || succeeded === 'update') this.#failing.clear()
-    else this.#failing.delete(succeeded)
-    return this.#failing.size === 0
+  #noteDone(operation: StoreOperation): void {
+    if (this.#failing.size === 0) return
+    if (operation === 'create' || operation === 'update') this.#failing.clear()
+    else this.#failing.delete(operation)
+    if (this.#failing.size === 0)
+      this.#publish('sojourn:recovered', { duration: performance.now() - this.#downSince })
   }
 
   #publish<Name extends keyof SessionEvents>(name: Name, event: Omit<SessionEvents[Name], 'store'>): void {

@@ -152,6 +152,25 @@ test('a store that takes changes has recovered, also if what failed is not tried
   expect(heard).toEqual([found, found, ['recovered', { store: 'memory' }], commit])
 })
 
+test('a change of what is gone tells nothing of whether the store takes changes', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store })
+  const [gone, staying] = [await signIn(sessions), await signIn(sessions)]
+  const late = await begin(sessions, gone)
+  const other = await begin(sessions, gone)
+  await other.session.destroy()
+  const { update } = store
+  store.update = () => Promise.reject(Object.assign(new Error('no space left'), { code: 'ENOSPC' }))
+  const request = await begin(sessions, staying)
+  Object.assign(request.session, { a: 1 })
+  await expect(request.commit()).rejects.toMatchObject({ status: 503 })
+  store.update = update
+  const heard = listen()
+  Object.assign(late.session, { a: 1 })
+  await expect(late.commit()).rejects.toMatchObject({ code: 'ERR_SESSION_GONE' })
+  expect(heard).toEqual([['gone', { store: 'memory' }]])
+})
+
 test('a store that throws where it should reject is down as any other', async () => {
   const store = memoryStore()
   const sessions = await open({ store })

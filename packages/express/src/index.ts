@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Session, Sessions } from '@sojourn/core'
-import { attachSession, type MountOptions } from '@sojourn/core/http'
+import { attachSession, hasSession, type MountOptions } from '@sojourn/core/http'
 
 declare global {
   // Express' own place for what middleware adds to a request.
@@ -38,7 +38,7 @@ const sessionIdProperty: PropertyDescriptor & ThisType<{ session: Session | unde
 export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {}): SessionMiddleware {
   return (req, res, next) => {
     // Mounted twice, the outer one is in charge.
-    if (Object.hasOwn(req, 'session')) return next()
+    if (hasSession(sessions, req)) return next()
     const request = attachSession(sessions, req, req, res, { fail: next, onStoreFailure })
     Object.defineProperty(req, 'sessionID', sessionIdProperty)
     const loading = request.load()

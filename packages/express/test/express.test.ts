@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, request, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
@@ -52,6 +52,22 @@ describe('a WebSocket upgrade', () => {
     expect(held).toEqual([])
   })
 
+  test('has its own session, also if one object stands for the responses of all', async () => {
+    const sessions = await newSessions()
+    const none = {} as ServerResponse
+    const users: unknown[] = []
+    for (const userId of ['ada', 'bob']) {
+      const first = sessions.begin(undefined)
+      await first.load()
+      await first.session.regenerate({ userId })
+      await first.commit()
+      const req = { headers: { cookie: first.setCookie?.split(';')[0] } } as IncomingMessage
+      await new Promise<unknown>(done => session(sessions)(req, none, done))
+      users.push((req as unknown as Request).session.userId)
+    }
+    expect(users).toEqual(['ada', 'bob'])
+  })
+
   test('which goes through the application with a response of its own, is held until its connection closes', async () => {
     const { sessions, held, cookie } = await siteThatHolds()
     const app = express().use(session(sessions))
@@ -74,6 +90,42 @@ describe('a WebSocket upgrade', () => {
     if (!socket.closed) await once(socket, 'close')
     expect(held).toEqual([])
   })
+})
+
+test('twenty requests that wait for their turn on one connection warn of nothing', async () => {
+  const { sessions, held, cookie } = await siteThatHolds()
+  const url = new URL(
+    await serve(express().use(session(sessions), (_req, res) => void setTimeout(() => res.end(), 10))),
+  )
+  const warnings: string[] = []
+  const warn = ({ name }: Error) => warnings.push(name)
+  process.on('warning', warn)
+  onTestFinished(() => void process.off('warning', warn))
+  const socket = connect(Number(url.port), url.hostname)
+  onTestFinished(() => void socket.destroy())
+  socket.write(`GET / HTTP/1.1\r\nHost: site\r\nCookie: ${cookie}\r\n\r\n`.repeat(20))
+  let text = ''
+  socket.on('data', data => (text += data))
+  await expect.poll(() => text.match(/200 OK/g)?.length).toBe(20)
+  await expect.poll(() => held).toEqual([])
+  expect(warnings).toEqual([])
+})
+
+test('sessions of another kind, inside the first in one application, are refused: whose would req.session be?', async () => {
+  const inner = express().use(session(await newSessions()), (_req, res) => void res.send('inner'))
+  const app = express()
+    .use(session(await newSessions()))
+    .use('/inner', inner)
+  app.use(
+    (error: { code: string; message: string }, _req: unknown, res: express.Response, _next: unknown) => {
+      res.status(500).send(`${error.code} ${error.message}`)
+    },
+  )
+  const reply = await fetch(`${await serve(app)}/inner`)
+  expect([reply.status, await reply.text()]).toEqual([
+    500,
+    expect.stringMatching(/^ERR_SESSION_SETTING .*beside/),
+  ])
 })
 
 test('req.sessionID is the id under its name in express-session, and counts as a look', async () => {

@@ -20,21 +20,20 @@ const form = '#\t{"key":"","integrity":"","time":#,"size":#,"metadata":{"value":
  */
 export function newestEntry(text: string, key: string): Entry {
   const lines = text.split('\n')
-  let line = lines.pop()
-  while (line !== undefined && isTorn(line)) line = lines.pop()
-  const entry = line === undefined ? undefined : entryIn(line, key)
-  if (entry === undefined) throw corrupt()
-  return entry
+  for (let line = lines.pop(); line !== undefined; line = lines.pop()) {
+    const written = withoutZeros(line)
+    const entry = entryIn(written, key)
+    if (entry !== undefined) return entry
+    if (!isTorn(written)) break
+  }
+  throw corrupt()
 }
 
-/** Whether it is the beginning of a line, and not the whole. */
-function isTorn(line: string): boolean {
-  const shape = line
-    .replace(/^[0-9a-f]{1,40}/, '#')
-    .replace(/:(?:"(?:[^"\\]|\\.)*("|\\?$)|[\d.]+|null|nu?l?$)/g, (found, quote?: string) =>
-      found[1] === '"' ? `:"${quote === '"' ? '"' : ''}` : ':#',
-    )
-  return form.startsWith(shape) && shape !== form
+/** After a power failure a file may be longer than what of it has reached the disk. */
+function withoutZeros(line: string): string {
+  let end = line.length
+  while (line[end - 1] === '\0') end--
+  return line.slice(0, end)
 }
 
 function entryIn(line: string, key: string): Entry | undefined {
@@ -42,7 +41,43 @@ function entryIn(line: string, key: string): Entry | undefined {
   const json = line.slice(tab + 1)
   if (createHash('sha1').update(json).digest('hex') !== line.slice(0, tab)) return undefined
   const { key: own, metadata } = JSON.parse(json)
-  return own === key && isEntry(metadata) ? metadata : undefined
+  if (own !== key || !isEntry(metadata)) throw corrupt()
+  return metadata
+}
+
+/** Whether it is the beginning of a line, and not the whole. */
+function isTorn(line: string): boolean {
+  const shape = shapeOf(line)
+  return form.startsWith(shape) && shape !== form
+}
+
+/** The line without what differs from line to line: see `form`. */
+function shapeOf(line: string): string {
+  const value = /:("|[\d.]+|null|nu?l?$)/g
+  let shape = line.slice(0, 40).replace(/^[0-9a-f]+/, '#')
+  let at = Math.min(40, line.length)
+  for (let found = value.exec(line); found !== null; found = value.exec(line)) {
+    shape += line.slice(at, found.index)
+    at = value.lastIndex
+    if (found[1] !== '"') shape += ':#'
+    else {
+      const end = endOfString(line, at)
+      shape += end === -1 ? ':"' : ':""'
+      at = end === -1 ? line.length : end + 1
+    }
+    value.lastIndex = at
+  }
+  return shape + line.slice(at)
+}
+
+/** Where the quote is that ends the JSON string which begins at `from`; -1 if there is none. */
+function endOfString(line: string, from: number): number {
+  for (let quote = line.indexOf('"', from); quote !== -1; quote = line.indexOf('"', quote + 1)) {
+    let before = quote
+    while (before > from && line[before - 1] === '\\') before--
+    if ((quote - before) % 2 === 0) return quote
+  }
+  return -1
 }
 
 export function isEntry(metadata: unknown): metadata is Entry {

@@ -73,6 +73,37 @@ describe('F5: a file that is damaged', () => {
     await store.close()
   })
 
+  it('F5: with zeros at its end, as a power failure may leave them, is what it was', async () => {
+    const { store, ada } = await twoSessions()
+    await store.update(ada.token, { set: { owner: 'ada, again' } })
+    const whole = readFileSync(ada.file)
+    for (const rest of ['', '\n0123', '\n0123456789012345678901234567890123456789\t{"ke']) {
+      writeFileSync(ada.file, Buffer.concat([whole, Buffer.from(rest), Buffer.alloc(100)]))
+      expect(await outcome(store.load(ada.token)), rest).toBe('ada, again')
+    }
+    await store.update(ada.token, { set: { owner: 'ada, once more' } })
+    expect(await outcome(store.load(ada.token))).toBe('ada, once more')
+    await store.close()
+  })
+
+  it.each([
+    ['quotes', '"'],
+    ['backslashes', '\\'],
+    ['letters', 'x'],
+  ])('I2: is none for being large: 10 MB of %s', async (_kind, letter) => {
+    const { store, ada } = await twoSessions()
+    await store.update(ada.token, { set: { owner: 'large', text: letter.repeat(10_000_000) } })
+    expect(await outcome(store.load(ada.token))).toBe('large')
+    const whole = readFileSync(ada.file)
+    writeFileSync(ada.file, whole.subarray(0, -10))
+    expect(await outcome(store.load(ada.token))).toBe('ada')
+    writeFileSync(ada.file, whole)
+    await store.update(ada.token, { remove: ['text'] })
+    await store.destroy(ada.token)
+    expect(await outcome(store.load(ada.token))).toBe('absent')
+    await store.close()
+  })
+
   it('F5: I4: that stands where that of another session stood, shows the other session nothing', async () => {
     const { store, ada, bob } = await twoSessions()
     const aside = `${ada.file}-aside`

@@ -70,7 +70,7 @@ function koaExchange(ctx: Context): Exchange {
     owner: ownerOf(ctx),
     url: ctx.url,
     header: (name, value) => ctx.set(name, value),
-    send: (body, status = 200) => Object.assign(ctx, { status, body }),
+    send: (body, status = 200) => Object.assign(ctx, { status, body, respond: true }),
     redirect: to => ctx.redirect(to),
     raw: () => {
       // Koa's own way to say that it shall not answer; it has set the status to 404 by now.

@@ -1,6 +1,6 @@
 import { Stream } from 'node:stream'
 import type { Session, Sessions } from '@sojourn/core'
-import { attachSession, type MountOptions, withdrawAnswer } from '@sojourn/core/http'
+import { attachSession, hasSession, type MountOptions, withdrawAnswer } from '@sojourn/core/http'
 import type { Middleware } from 'koa'
 
 declare module 'koa' {
@@ -20,7 +20,7 @@ declare module 'koa' {
 export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {}): Middleware {
   return async (ctx, next) => {
     // Mounted twice, the outer one is in charge.
-    if (Object.hasOwn(ctx, 'session')) return next()
+    if (hasSession(sessions, ctx)) return next()
     const fail = (error: unknown) => ctx.onerror(toError(error))
     const request = attachSession(sessions, ctx, ctx.req, ctx.res, { fail, onStoreFailure })
     await request.load()
@@ -30,7 +30,8 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
       await request.commit()?.catch(failure => sessions.report(failure))
       throw error
     }
-    const stored = request.commit()
+    // Somebody else answers, perhaps later: before the first byte, whatever that somebody changes is stored.
+    const stored = ctx.respond === false ? undefined : request.commit()
     if (stored === undefined) return
     // Koa listens to a stream's errors once it sends it: one that comes while the session is stored would be nobody's.
     let broken: unknown
