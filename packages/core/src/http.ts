@@ -166,9 +166,9 @@ class ResponseGate {
   call(method: Sender, args: unknown[]): unknown {
     if (this.#state === 'open') return this.#send(method, args)
     if (this.#state === 'discarding') {
-      // Node writes the head of the error's answer itself, perhaps only later.
+      // What lies below may send the error's answer only later, and its head with it.
       const isHead = method === 'writeHead' && !this.#res.headersSent
-      return isHead ? this.#pass(method, args) : this.#discard(method, args)
+      return isHead ? this.#pass(method, [this.#res.statusCode]) : this.#discard(method, args)
     }
     if (this.#state === 'held') return this.#hold(method, args)
     const own = method === 'writeHead' ? unfoldHead(this.#res, args) : args
