@@ -3,7 +3,15 @@ import type KeyvRedis from '@keyv/redis'
 import { codeOf, isSessionError, settleWithin } from '@sojourn/core/store-kit'
 import { type Client, discard, type Servers } from './servers.ts'
 import { withSpareErrors } from './spare-errors.ts'
-import { isGarbled, isPlain, redisUnavailable, replyCode, tooLate, troubleOf } from './trouble.ts'
+import {
+  isGarbled,
+  isPlain,
+  isQueueFull,
+  redisUnavailable,
+  replyCode,
+  tooLate,
+  troubleOf,
+} from './trouble.ts'
 
 /** Milliseconds before the next attempt to connect; they double up to the longest. */
 const firstPause = 25
@@ -25,6 +33,9 @@ export class Link {
   #connection: Promise<KeyvRedis<string>> | undefined
   #current: KeyvRedis<string> | undefined
   #renewing = false
+  /** Milliseconds before the next attempt, and when the last one succeeded, by `performance.now()`. */
+  #pause = firstPause
+  #renewedAt = Number.NEGATIVE_INFINITY
   /** Commands that were sent, and those of them whose time is over: a client that was given keeps them. */
   readonly #unanswered = new Set<Promise<unknown>>()
   readonly #overdue = new Set<Promise<unknown>>()
@@ -84,12 +95,12 @@ export class Link {
       // Who waited for the connection first can't tell that nothing comes back on it.
       const unproven = isTimeout(error) && performance.now() - sent < 0.9 * this.#timeout
       // What the client itself refuses, because its queue is full, says nothing of the connection.
-      const isUnsent = used !== undefined && isPlain(error) && isReady(used)
-      if (used !== undefined && isLost(error) && !unproven && !isUnsent)
+      const isOverloaded = used !== undefined && isQueueFull(error) && isReady(used)
+      // A client of the whole Cluster that is sent away, or knows nobody to ask, has an old or a wrong view of it.
+      const trouble = isOverloaded ? 'overloaded' : troubleOf(error)
+      const isPart = used?.isCluster() === true && !isOverloaded && (trouble === 'cluster' || isPlain(error))
+      if (used !== undefined && (isLost(error) || isPart) && !unproven && !isOverloaded)
         this.#renew(used, used.isCluster() || replyCode(error) !== undefined)
-      const trouble = isUnsent ? 'overloaded' : troubleOf(error)
-      // What one of its servers says, a client of the whole Cluster says only of a Cluster that is not whole.
-      const isPart = trouble === 'cluster' && used?.isCluster() === true
       throw redisUnavailable(isPart ? 'incomplete' : trouble, this.at, withoutContent(error))
     }
   }
@@ -139,13 +150,18 @@ export class Link {
   /** What still answers, such as the rest of a cluster or a replica, goes on meanwhile. */
   async #reconnect(broken: KeyvRedis<string> | undefined, answers: boolean): Promise<void> {
     if (broken !== undefined && !answers) discard(clientOf(broken))
-    for (let pause = firstPause; !this.#closed; pause = Math.min(2 * pause, longestPause)) {
+    // One that was replaced just now, and has to be again, is replaced ever less often.
+    const isCalm = performance.now() - this.#renewedAt > 2 * longestPause
+    let pause = isCalm ? firstPause : this.#pause
+    for (; !this.#closed; pause = this.#pause) {
+      this.#pause = Math.min(2 * pause, longestPause)
       if (answers) await rest(pause)
       const attempt = this.#open()
       if (!answers) this.#connection = attempt
       try {
         this.#adopt(await attempt)
         this.#connection = attempt
+        this.#renewedAt = performance.now()
         if (broken !== undefined && answers) this.#finish(broken).catch(() => undefined)
         return
       } catch {

@@ -81,12 +81,14 @@ export function isPlain(error: unknown): boolean {
   return [Error, TypeError, RangeError, SyntaxError].some(kind => error.constructor === kind)
 }
 
-/**
- * True for an error of a client that found no answer in what came. That a full queue refused its own ping is told in the
- * same way, by its message alone; if node-redis words it otherwise one day, the connection is replaced for nothing.
- */
+/** True for what the client itself refuses; if node-redis words it otherwise one day, connections are replaced for nothing. */
+export function isQueueFull(error: unknown): boolean {
+  return error instanceof Error && (error.message === 'The queue is full' || isQueueFull(error.cause))
+}
+
+/** True for an error of a client that found no answer in what came. A full queue that refused its own ping is told the same way. */
 export function isGarbled(error: unknown): boolean {
-  return isPlain(error) && !(error instanceof Error && error.message === 'The queue is full')
+  return isPlain(error) && !isQueueFull(error)
 }
 
 export function troubleOf(error: unknown): RedisTrouble {

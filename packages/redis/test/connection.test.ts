@@ -350,3 +350,25 @@ it('a Cluster that is closed stays closed, whatever was begun in the same moment
   await begun
   await expect.poll(connections).toBe(before)
 })
+
+it('of a Cluster that had nobody for any slot, or says that it is down, another view is taken until it is whole', async () => {
+  const server = await redis('--cluster-enabled', 'yes', '--cluster-require-full-coverage', 'yes')
+  const store = open({ rootNodes: [{ url: server.url }] }, { timeout: 1000 })
+  const load = () => store.load('A'.repeat(43))
+  await expect(load()).rejects.toMatchObject({ reason: 'incomplete' })
+  await server.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+  await expect.poll(() => load().catch(() => undefined), { timeout: 5000 }).toBeNull()
+
+  await server.command('CLUSTER', 'DELSLOTSRANGE', '0', '1')
+  const connections = async () =>
+    Number(/total_connections_received:(\d+)/.exec(await server.command('INFO', 'stats'))?.[1])
+  await expect.poll(() => load().catch(({ reason }) => reason), { timeout: 5000 }).toBe('incomplete')
+  const before = await connections()
+  for (const end = performance.now() + 1500; performance.now() < end; await sleep(5))
+    await expect(load()).rejects.toMatchObject({ reason: 'incomplete' })
+  const more = (await connections()) - before
+  expect(more).toBeGreaterThan(2)
+  expect(more).toBeLessThan(30)
+  await server.command('CLUSTER', 'ADDSLOTSRANGE', '0', '1')
+  await expect.poll(() => load().catch(() => undefined), { timeout: 5000 }).toBeNull()
+})
