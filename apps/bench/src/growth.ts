@@ -8,9 +8,9 @@ import type { SessionStore } from '@sojourn/core'
 import { filesystemStore } from '@sojourn/filesystem'
 import { redisStore } from '@sojourn/redis'
 import { RedisServer } from '@sojourn/redis-servers'
+import { day, quiet } from './subjects/subject.ts'
 import { quantile, row, times, timesOf } from './timing.ts'
 
-const day = 24 * 60 * 60 * 1000
 const runs = 2000
 /** Milliseconds until a store's first cleanup. */
 const wait = 500
@@ -27,8 +27,10 @@ async function create(store: SessionStore, bytes: number, life = day): Promise<s
   return (await store.create(record)).token
 }
 
-/** The median and the 99th percentile of each operation on a store that holds these sessions. */
-async function costs(store: SessionStore, tokens: string[], bytes: number): Promise<string[]> {
+/** The median and the 99th percentile of each operation on a store, once it has so many sessions of this size. */
+async function costs(store: SessionStore, count: number, bytes: number): Promise<string[]> {
+  const tokens: string[] = []
+  await times(count, 64, async () => void tokens.push(await create(store, bytes)))
   const any = () => tokens[Math.floor(Math.random() * tokens.length)] ?? ''
   const works = [
     () => store.load(any()),
@@ -46,7 +48,6 @@ async function costs(store: SessionStore, tokens: string[], bytes: number): Prom
 
 const redis = await RedisServer.start()
 const folders: string[] = []
-const logger = { info: () => {}, warn: () => {}, error: () => {} }
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'sojourn-growth-'))
@@ -55,7 +56,7 @@ function newFolder(): string {
 }
 
 function onFiles(directory: string, cleanupInterval = day): SessionStore {
-  return filesystemStore({ directory, threshold: 0, logger, cleanupInterval })
+  return filesystemStore({ directory, threshold: 0, logger: quiet, cleanupInterval })
 }
 
 /** As `Cleanup` counts them. */
@@ -69,9 +70,7 @@ async function byCount(): Promise<void> {
   row('---', '---', '---', '---')
   for (const count of [1, 1000, 100_000]) {
     const store = onFiles(newFolder())
-    const tokens: string[] = []
-    await times(count, 64, async () => void tokens.push(await create(store, 2000)))
-    row(count, ...(await costs(store, tokens, 2000)))
+    row(count, ...(await costs(store, count, 2000)))
     await store.close()
   }
 }
@@ -85,9 +84,7 @@ async function bySize(): Promise<void> {
   for (const name of ['redis', 'filesystem']) {
     for (const bytes of [200, 2000, 20_000, 200_000]) {
       const store = name === 'redis' ? redisStore(redis.url) : onFiles(newFolder())
-      const tokens: string[] = []
-      await times(100, 10, async () => void tokens.push(await create(store, bytes)))
-      row(name, `${bytes / 1000} KB`, ...(await costs(store, tokens, bytes)))
+      row(name, `${bytes / 1000} KB`, ...(await costs(store, 100, bytes)))
       await store.close()
     }
   }
