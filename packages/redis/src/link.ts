@@ -151,9 +151,9 @@ export class Link {
   async #reconnect(broken: KeyvRedis<string> | undefined, answers: boolean): Promise<void> {
     if (broken !== undefined && !answers) discard(clientOf(broken))
     // One that was replaced just now, and has to be again, is replaced ever less often.
-    const isCalm = performance.now() - this.#renewedAt > 2 * longestPause
-    let pause = isCalm ? firstPause : this.#pause
-    for (; !this.#closed; pause = this.#pause) {
+    if (performance.now() - this.#renewedAt > 2 * longestPause) this.#pause = firstPause
+    while (!this.#closed) {
+      const pause = this.#pause
       this.#pause = Math.min(2 * pause, longestPause)
       if (answers) await rest(pause)
       const attempt = this.#open()
