@@ -392,7 +392,16 @@ class ResponseGate {
 function releaseAtEnd(request: SessionRequest, req: IncomingMessage, res: ServerResponse): void {
   const release = () => request.release()
   if (res.closed || res.destroyed || req.socket?.destroyed) release()
-  else res.once('close', res.socket === null ? onceClosed(req.socket, release) : release)
+  else
+    res.once(
+      'close',
+      res.socket === null && isConnection(req.socket) ? onceClosed(req.socket, release) : release,
+    )
+}
+
+/** One that was made up, as in tests, may have none. */
+function isConnection(socket: Partial<Socket> | null | undefined): socket is Socket {
+  return typeof socket?.once === 'function'
 }
 
 const waiting = new WeakMap<Socket, Set<() => void>>()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { createServer, IncomingMessage, request, ServerResponse } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
@@ -42,6 +42,15 @@ async function siteThatHolds() {
   await first.commit()
   return { sessions, held, cookie: first.setCookie?.split(';')[0] ?? '' }
 }
+
+test('a request that was made up, without a connection, has its session', async () => {
+  const { sessions, cookie } = await siteThatHolds()
+  for (const socket of [undefined, {}]) {
+    const req = Object.assign(new IncomingMessage(socket as Socket), { headers: { cookie } })
+    await new Promise<unknown>(done => session(sessions)(req, new ServerResponse(req), done))
+    expect((req as unknown as Request).session.userId).toBe('ada')
+  }
+})
 
 describe('a WebSocket upgrade', () => {
   test('which has no response, can ask for the session, and is not held for ever', async () => {
