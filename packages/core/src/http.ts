@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from './errors.ts'
 import type { SessionRequest } from './request.ts'
-import { ResponseGate } from './response-gate.ts'
+import { commitAtEnd, ResponseGate } from './response-gate.ts'
 import type { Sessions } from './sessions.ts'
 import type { StoreFailurePolicy } from './settings.ts'
 
 export { withdrawAnswer } from './http-headers.ts'
+export { commitAtEnd }
 
 /** What users may say where they mount the middleware. */
 export interface MountOptions {
@@ -58,26 +59,39 @@ export function attachSession(
 ): SessionRequest {
   const above = ResponseGate.above(sessions, req, res)
   const request = above ?? sessions.begin(req.headers.cookie, onStoreFailure)
-  const owner = target as Attached
-  owner[attached] = request
-  Object.defineProperty(owner, 'session', sessionProperty)
+  giveSession(target, request)
   // An upgrade to a WebSocket may come without any response.
   if (typeof res.once !== 'function') request.release()
-  else if (above === undefined) new ResponseGate(sessions, request, req, res, fail)
+  else if (above === undefined) {
+    new ResponseGate(sessions, request, req, res, fail)
+    if ('upgrade' in req && req.upgrade) commitAtEnd(sessions, request, req, res)
+  }
   return request
+}
+
+/** From now on the `session` of `target` is that of `request`. */
+export function giveSession(target: object, request: SessionRequest): void {
+  const owner = target as Attached
+  owner[attached] = request
+  Object.defineProperty(target, 'session', sessionProperty)
+}
+
+/** Whose session `target` has, if one of ours. */
+export function sessionRequestOf(target: object): SessionRequest | undefined {
+  return (target as Attached)[attached]
 }
 
 /**
  * Whether `target` has its session of `sessions` already, because they are mounted above.
  *
- * @throws SessionError ERR_SESSION_SETTING if it has a session that is not of these
+ * @throws SessionError ERR_SESSION_SETTING if its session is not of this library
  */
 export function hasSession(sessions: Sessions, target: object): boolean {
-  if (!Object.hasOwn(target, 'session')) return false
-  const { [attached]: request } = target as Attached
-  if (request && sessions.owns(request)) return true
+  const request = sessionRequestOf(target)
+  if (request) return sessions.owns(request)
+  if (!Object.hasOwn(target, 'session') || (target as { session: unknown }).session == null) return false
   throw new SessionError(
     'ERR_SESSION_SETTING',
-    'The request has a session already, of another kind or with other settings: mount the one beside the other, on paths of their own, not inside it.',
+    'The request has a session of another library already: mount the one beside the other, on paths of their own, not inside it.',
   )
 }

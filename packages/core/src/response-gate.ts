@@ -65,7 +65,7 @@ export class ResponseGate {
     if (gatesOf in res) held[gatesOf].push(this)
     else held[gatesOf] = [this]
     this.#gate()
-    if (evicts(sessions.store)) releaseAtEnd(request, req, res)
+    if (evicts(sessions.store)) atEnd(req, res, () => request.release())
   }
 
   /** The request to which these sessions are attached already, by an application around this one. */
@@ -309,18 +309,29 @@ export class ResponseGate {
 }
 
 /**
+ * For an answer that may leave by another way than the response, such as a WebSocket's: what is changed until the
+ * connection has closed is stored then. Nobody is left to be told of an error but the log.
+ */
+export function commitAtEnd(
+  sessions: Sessions,
+  request: SessionRequest,
+  req: IncomingMessage,
+  res: ServerResponse,
+): void {
+  // Others that listen to the close may still change something.
+  const commit = () => void request.commit()?.catch(error => sessions.report(error))
+  atEnd(req, res, () => setImmediate(commit))
+}
+
+/**
  * When nothing of the request can follow any more. A client that hangs up may leave it without an end, even before it came
  * here. The response of an upgrade to a WebSocket is never sent and never closes; one that waits for its turn on a
  * connection may not close either if that does.
  */
-function releaseAtEnd(request: SessionRequest, req: IncomingMessage, res: ServerResponse): void {
-  const release = () => request.release()
-  if (res.closed || res.destroyed || req.socket?.destroyed) release()
+function atEnd(req: IncomingMessage, res: ServerResponse, work: () => void): void {
+  if (res.closed || res.destroyed || req.socket?.destroyed) work()
   else
-    res.once(
-      'close',
-      res.socket === null && isConnection(req.socket) ? onceClosed(req.socket, release) : release,
-    )
+    res.once('close', res.socket === null && isConnection(req.socket) ? onceClosed(req.socket, work) : work)
 }
 
 /** One that was made up, as in tests, may have none. */

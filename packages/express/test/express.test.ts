@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, IncomingMessage, request, ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { openSessions } from '@sojourn/core'
+import { openSessions, type SessionOptions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
 import express, { type Express, type Request, Router } from 'express'
@@ -9,9 +9,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-async function newSessions() {
+async function newSessions(options: SessionOptions = {}) {
   const secret = 'a secret of the tests, long enough for production'
-  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent })
+  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent, ...options })
   onTestFinished(() => sessions.close())
   return sessions
 }
@@ -77,10 +77,17 @@ describe('a WebSocket upgrade', () => {
     expect(users).toEqual(['ada', 'bob'])
   })
 
-  test('which goes through the application with a response of its own, is held until its connection closes', async () => {
+  test('which goes through the application with a response of its own, is held, and what it changed stored, when its connection closes', async () => {
     const { sessions, held, cookie } = await siteThatHolds()
     const app = express().use(session(sessions))
-    app.get('/socket', req => void expect(req.session.userId).toBe('ada'))
+    app.get('/socket', req => {
+      expect(req.session.userId).toBe('ada')
+      Object.assign(req.session, { opened: 1 })
+    })
+    const sets: unknown[] = []
+    const { update } = sessions.store
+    sessions.store.update = (token, change) =>
+      update.call(sessions.store, token, change).finally(() => sets.push(change.set))
     const server = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     const upgraded = once(server, 'upgrade')
@@ -98,6 +105,7 @@ describe('a WebSocket upgrade', () => {
     client.destroy()
     if (!socket.closed) await once(socket, 'close')
     expect(held).toEqual([])
+    await expect.poll(() => sets).toEqual([{ opened: 1 }])
   })
 })
 
@@ -120,21 +128,50 @@ test('twenty requests that wait for their turn on one connection warn of nothing
   expect(warnings).toEqual([])
 })
 
-test('sessions of another kind, inside the first in one application, are refused: whose would req.session be?', async () => {
-  const inner = express().use(session(await newSessions()), (_req, res) => void res.send('inner'))
-  const app = express()
-    .use(session(await newSessions()))
-    .use('/inner', inner)
-  app.use(
-    (error: { code: string; message: string }, _req: unknown, res: express.Response, _next: unknown) => {
-      res.status(500).send(`${error.code} ${error.message}`)
-    },
-  )
-  const reply = await fetch(`${await serve(app)}/inner`)
-  expect([reply.status, await reply.text()]).toEqual([
-    500,
-    expect.stringMatching(/^ERR_SESSION_SETTING .*beside/),
-  ])
+describe('sessions of another kind in one application', () => {
+  test('are those of the paths that they are mounted on, and a path of the first that nothing answers is a 404', async () => {
+    const [first, second] = [await newSessions(), await newSessions({ cookie: { name: 'second' } })]
+    const app = express().use('/first', session(first)).use(session(second))
+    app.get('/first/page', (req, res) => void res.json(Object.assign(req.session, { first: 1 })))
+    app.get('/page', (req, res) => void res.json(Object.assign(req.session, { second: 1 })))
+    const url = await serve(app)
+    const get = async (path: string) => {
+      const reply = await fetch(url + path)
+      const names = reply.headers.getSetCookie().map(line => line.split('=')[0])
+      return [reply.status, names]
+    }
+    expect(await get('/first/none')).toEqual([404, []])
+    expect(await get('/page')).toEqual([200, ['second']])
+    // What lies below both has the later one's.
+    expect(await get('/first/page')).toEqual([200, ['second']])
+  })
+
+  test.each([undefined, null])('take the place of a session that is %s', async stub => {
+    const app = express().use((req, _res, next) => {
+      Object.assign(req, { session: stub })
+      next()
+    })
+    app.use(session(await newSessions()), (req, res) => void res.json(Object.assign(req.session, { a: 1 })))
+    expect(await (await fetch(await serve(app))).json()).toEqual({ a: 1 })
+  })
+
+  test('are refused if the first is of another library: whose would req.session be?', async () => {
+    const app = express().use((req, _res, next) => {
+      Object.assign(req, { session: { cookie: {} } })
+      next()
+    })
+    app.use(session(await newSessions()), (_req, res) => void res.send('inner'))
+    app.use(
+      (error: { code: string; message: string }, _req: unknown, res: express.Response, _next: unknown) => {
+        res.status(500).send(`${error.code} ${error.message}`)
+      },
+    )
+    const reply = await fetch(await serve(app))
+    expect([reply.status, await reply.text()]).toEqual([
+      500,
+      expect.stringMatching(/^ERR_SESSION_SETTING .*beside/),
+    ])
+  })
 })
 
 test('req.sessionID is the id under its name in express-session, and counts as a look', async () => {

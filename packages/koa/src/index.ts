@@ -1,6 +1,14 @@
 import { Stream } from 'node:stream'
 import type { Session, Sessions } from '@sojourn/core'
-import { attachSession, hasSession, type MountOptions, withdrawAnswer } from '@sojourn/core/http'
+import {
+  attachSession,
+  commitAtEnd,
+  giveSession,
+  hasSession,
+  type MountOptions,
+  sessionRequestOf,
+  withdrawAnswer,
+} from '@sojourn/core/http'
 import type { Middleware } from 'koa'
 
 declare module 'koa' {
@@ -21,17 +29,25 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
   return async (ctx, next) => {
     // Mounted twice, the outer one is in charge.
     if (hasSession(sessions, ctx)) return next()
+    const outer = sessionRequestOf(ctx)
     const fail = (error: unknown) => ctx.onerror(toError(error))
     const request = attachSession(sessions, ctx, ctx.req, ctx.res, { fail, onStoreFailure })
-    await request.load()
     try {
+      await request.load()
       await next()
     } catch (error) {
       await request.commit()?.catch(failure => sessions.report(failure))
       throw error
+    } finally {
+      if (outer !== undefined) giveSession(ctx, outer)
     }
-    // Somebody else answers, perhaps later: before the first byte, whatever that somebody changes is stored.
-    const stored = ctx.respond === false ? undefined : request.commit()
+    if (ctx.respond === false) {
+      // Somebody else answers, perhaps later, or on the socket: whatever that somebody changes is stored as well.
+      commitAtEnd(sessions, request, ctx.req, ctx.res)
+      if (request.isOpen) await request.save().catch(error => sessions.report(error))
+      return
+    }
+    const stored = request.commit()
     if (stored === undefined) return
     // Koa listens to a stream's errors once it sends it: one that comes while the session is stored would be nobody's.
     let broken: unknown

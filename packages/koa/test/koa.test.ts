@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createReadStream } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import { Readable } from 'node:stream'
-import { openSessions } from '@sojourn/core'
+import { openSessions, type SessionOptions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/koa'
 import Koa, { type Context } from 'koa'
@@ -10,9 +10,9 @@ import { expect, onTestFinished, test } from 'vitest'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
-async function newSessions() {
+async function newSessions(options: SessionOptions = {}) {
   const secret = 'a secret of the tests, long enough for production'
-  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent })
+  const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent, ...options })
   onTestFinished(() => sessions.close())
   return sessions
 }
@@ -142,6 +142,52 @@ test.each([200, 400, 404])(
     expect(text).toBe(status === 200 ? 'The session could not be stored.' : 'the page')
   },
 )
+
+test('a WebSocket in the chain: what it changes is stored, at once and when its connection has closed', async () => {
+  const sessions = await newSessions()
+  const updates: unknown[] = []
+  const { create, update } = sessions.store
+  sessions.store.create = record =>
+    create.call(sessions.store, record).finally(() => updates.push(record.data))
+  sessions.store.update = (token, change) =>
+    update.call(sessions.store, token, change).finally(() => updates.push(change.set))
+  const app = new Koa().use(session(sessions)).use(ctx => {
+    ctx.respond = false
+    Object.assign(ctx.session, { opened: 1 })
+    ctx.socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n')
+    ctx.socket.once('close', () => void Object.assign(ctx.session, { closed: 1 }))
+  })
+  const asking = request(await serve(app), { headers: { connection: 'Upgrade', upgrade: 'test' } }).end()
+  const [, client] = await once(asking, 'upgrade')
+  await expect.poll(() => updates).toEqual([{ opened: 1 }])
+  client.destroy()
+  await expect.poll(() => updates).toEqual([{ opened: 1 }, { closed: 1 }])
+})
+
+test('sessions of another kind further in are those of what lies below them, and only of that', async () => {
+  const [outer, inner] = [await newSessions(), await newSessions({ cookie: { name: 'inner' } })]
+  const seen: unknown[] = []
+  const app = new Koa()
+    .use(session(outer))
+    .use(async (ctx, next) => {
+      Object.assign(ctx.session, { outer: 1 })
+      await next()
+      seen.push({ ...ctx.session })
+    })
+    .use(session(inner))
+    .use(ctx => {
+      Object.assign(ctx.session, { inner: 1 })
+      ctx.body = { ...ctx.session }
+    })
+  const reply = await fetch(await serve(app))
+  expect([await reply.json(), seen]).toEqual([{ inner: 1 }, [{ outer: 1 }]])
+  expect(
+    reply.headers
+      .getSetCookie()
+      .map(line => line.split('=')[0])
+      .toSorted(),
+  ).toEqual(['inner', 'sid'])
+})
 
 test('I6: who looks at the session of a request whose load failed finds none, and the process lives', async () => {
   const sessions = await newSessions()
