@@ -6,13 +6,14 @@ import { assertJson, SessionError } from '@sojourn/core/store-kit'
  * has a line of its own, so that a merge can move values about as text and never has to decode them.
  *
  * ```
- * {"version":3,"createdAt":1764000000000,"expiresAt":1764086400000,"userId":"ada","data":{
+ * {"v":3,"created":1764000000000,"expires":1764086400000,"user":"ada","data":{
  * "theme":"dark",
  * "cart":[{"id":7}]
  * }}
  * ```
  *
- * JSON text never contains a raw line break, so a line break always ends a line.
+ * JSON text never contains a raw line break, so a line break always ends a line. The names of the first line are short
+ * because every session of a store has them.
  */
 export interface RecordHead {
   readonly version: number
@@ -41,10 +42,8 @@ export type Applied =
 /** @throws SessionError ERR_SESSION_VALUE if the data are not what JSON can hold */
 export function encodeRecord({ data, ...rest }: SessionRecord, version: number): string {
   assertJson(data, 'data')
-  const { createdAt, expiresAt, userId } = rest
-  const head = { version, createdAt, expiresAt, ...(userId !== undefined && { userId }) }
   return join(
-    head,
+    { ...rest, version },
     new Map(Object.entries(data).map(([key, value]) => [JSON.stringify(key), JSON.stringify(value)])),
   )
 }
@@ -52,10 +51,9 @@ export function encodeRecord({ data, ...rest }: SessionRecord, version: number):
 /** @throws SessionError ERR_SESSION_CORRUPT if the text is not a record */
 export function decodeRecord(text: string): Loaded {
   const parsed = parse(text)
-  if (!isHead(parsed) || !('data' in parsed) || !isObject(parsed.data)) throw corrupt()
-  const { version, createdAt, expiresAt, userId, data } = parsed
-  const record = { data, createdAt, expiresAt, ...(userId !== undefined && { userId }) }
-  return { record, version: String(version) }
+  if (!isFirstLine(parsed) || !isObject(parsed.data)) throw corrupt()
+  const { version, ...head } = headFrom(parsed)
+  return { record: { ...head, data: parsed.data }, version: String(version) }
 }
 
 /** @throws SessionError ERR_SESSION_VALUE if a value is not what JSON can hold */
@@ -123,22 +121,23 @@ function guardsHold(head: RecordHead, values: ReadonlyMap<string, string>, chang
 }
 
 function join(head: RecordHead, values: ReadonlyMap<string, string>): string {
+  const { version, createdAt, expiresAt, userId } = head
+  const first: FirstLine = { v: version, created: createdAt, expires: expiresAt, user: userId }
   const lines = [...values].map(([key, value]) => `${key}:${value}`)
-  return `${JSON.stringify(head).slice(0, -1)},"data":{\n${lines.join(',\n')}\n}}`
+  return `${JSON.stringify(first).slice(0, -1)},"data":{\n${lines.join(',\n')}\n}}`
 }
 
 function split(text: string): { head: RecordHead; values: Map<string, string> } {
   const [first = '', ...lines] = text.split('\n')
   const head = parse(`${first}}}`)
-  if (!isHead(head) || lines.pop() !== '}}') throw corrupt()
-  const { version, createdAt, expiresAt, userId } = head
+  if (!isFirstLine(head) || lines.pop() !== '}}') throw corrupt()
   const values = new Map<string, string>()
   for (const line of lines) {
     if (line === '') continue
     const end = endOfKey(line)
     values.set(line.slice(0, end), line.slice(end + 1, line.endsWith(',') ? -1 : undefined))
   }
-  return { head: { version, createdAt, expiresAt, ...(userId !== undefined && { userId }) }, values }
+  return { head: headFrom(head), values }
 }
 
 /** Where the JSON string at the beginning of the line ends: the first quote that no backslash escapes. */
@@ -149,13 +148,30 @@ function endOfKey(line: string): number {
   return at + 1
 }
 
-function isHead(value: unknown): value is RecordHead & Record<string, unknown> {
+/** A head as it is written. */
+interface FirstLine {
+  readonly v: number
+  readonly created: number
+  readonly expires: number
+  readonly user: string | undefined
+}
+
+function headFrom({
+  v: version,
+  created: createdAt,
+  expires: expiresAt,
+  user: userId,
+}: FirstLine): RecordHead {
+  return { version, createdAt, expiresAt, ...(userId !== undefined && { userId }) }
+}
+
+function isFirstLine(value: unknown): value is FirstLine & Record<string, unknown> {
   return (
     isObject(value) &&
-    Number.isInteger(value.version) &&
-    typeof value.createdAt === 'number' &&
-    typeof value.expiresAt === 'number' &&
-    (value.userId === undefined || typeof value.userId === 'string')
+    Number.isInteger(value.v) &&
+    typeof value.created === 'number' &&
+    typeof value.expires === 'number' &&
+    (value.user === undefined || typeof value.user === 'string')
   )
 }
 

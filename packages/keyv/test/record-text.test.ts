@@ -85,12 +85,11 @@ describe('the text of a record', () => {
   })
 
   it('keeps what a merge does not touch byte by byte, even numbers that JavaScript would round', () => {
-    const text =
-      '{"version":1,"createdAt":0,"expiresAt":9000,"data":{\n"big":12345678901234567890,\n"e":[]\n}}'
+    const text = '{"v":1,"created":0,"expires":9000,"data":{\n"big":12345678901234567890,\n"e":[]\n}}'
     const editor = new RecordEditor(text, now)
     editor.apply(encodeChange({ set: { a: 1 } }))
     expect(editor.result?.value).toBe(
-      '{"version":2,"createdAt":0,"expiresAt":9000,"data":{\n"big":12345678901234567890,\n"e":[],\n"a":1\n}}',
+      '{"v":2,"created":0,"expires":9000,"data":{\n"big":12345678901234567890,\n"e":[],\n"a":1\n}}',
     )
   })
 

@@ -17,7 +17,7 @@ const manyKeys = 16
 export const applyChangeScript: string = `
 local text = redis.call('GET', KEYS[1])
 if not text then return {'gone'} end
-local version, created, expires, rest, at = string.match(text, '^{"version":(%d+),"createdAt":([^,]+),"expiresAt":([^,]+)([^\\n]*)\\n()')
+local version, created, expires, rest, at = string.match(text, '^{"v":(%d+),"created":([^,]+),"expires":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
 local late = tonumber(ARGV[3]) - tonumber(expires)
 -- Redis counts a life from when it was told: what has just expired by the clock of whoever asks, and is about to here, has.
@@ -106,7 +106,7 @@ for i = remove, remove + removes - 1 do data.remove(ARGV[i]) end
 for i = set, set + 2 * sets - 1, 2 do data.set(ARGV[i], ARGV[i + 1]) end
 version = string.format('%d', tonumber(version) + 1)
 if ARGV[1] ~= '' then expires = ARGV[1] end
-local head = '{"version":' .. version .. ',"createdAt":' .. created .. ',"expiresAt":' .. expires .. rest
+local head = '{"v":' .. version .. ',"created":' .. created .. ',"expires":' .. expires .. rest
 local merged = head .. '\\n' .. data.text() .. '\\n}}'
 if ARGV[2] == '' then
   redis.call('SET', KEYS[1], merged, 'KEEPTTL')
