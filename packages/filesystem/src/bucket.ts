@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { type Stats, statSync, utimesSync } from 'node:fs'
-import { open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { ignoring, unavailable } from '@sojourn/core/store-kit'
 import cacache from 'cacache'
 import { hashOf, pathOf, strayFolder } from './bucket-files.ts'
 import { type Entry, newestEntry } from './bucket-text.ts'
+import { EntryCopies } from './entry-copies.ts'
 
 /** Of no content: cacache takes an entry without an integrity for a deleted one. */
 const emptyIntegrity =
@@ -24,6 +25,7 @@ const never = new Date('2100-01-01T00:00:00Z')
 export class Buckets {
   readonly #folder: string
   readonly #durable: boolean
+  readonly #copies = new EntryCopies()
 
   constructor(folder: string, durable: boolean) {
     this.#folder = folder
@@ -33,11 +35,16 @@ export class Buckets {
   /** `null` if there is none. @throws SessionError ERR_SESSION_CORRUPT if there is one that can't be read */
   async read(key: string): Promise<Entry | null> {
     const path = pathOf(this.#folder, hashOf(key))
+    const copy = this.#copies.of(path)
+    if (copy !== undefined) return copy
     for (let before: Stats | undefined; ; ) {
-      const text = await readFile(path, 'utf8').catch(ignoreMissing)
-      if (!text) return null
+      const began = Date.now()
+      const text = await this.#copies.read(path)
+      if (text === '') return null
       try {
-        return newestEntry(text, key)
+        const entry = newestEntry(text, key)
+        this.#copies.keep(path, entry, began)
+        return entry
       } catch (error) {
         const now = await stat(path).catch(ignoreMissing)
         if (now === undefined) return null

@@ -38,7 +38,7 @@ export class Cleanup {
   /** Its own, because the folder's do not exclude the writers and readers of this process. */
   readonly #locks: FolderLocks
   readonly #files: BucketFiles
-  readonly #held = new Map<string, number>()
+  readonly #held = new Map<string, { readonly hash: string; uses: number }>()
   #created: number
   #destroyed: number
   readonly #timer: NodeJS.Timeout
@@ -69,25 +69,27 @@ export class Cleanup {
 
   /** A request uses the session: it is not evicted until `release`, by whichever process. */
   hold(key: string): void {
-    const count = this.#held.get(key) ?? 0
-    this.#held.set(key, count + 1)
-    if (count === 0) this.#markAsUsed(key)
+    const held = this.#held.get(key)
+    if (held) held.uses++
+    else {
+      const hash = hashOf(key)
+      this.#held.set(key, { hash, uses: 1 })
+      this.#markAsUsed(hash)
+    }
   }
 
   /** Where that can't be, the folder is gone: what the request does next says so better. */
-  #markAsUsed(key: string): void {
+  #markAsUsed(hash: string): void {
     try {
-      this.#folder.locks.try('use', hashOf(key), true)
+      this.#folder.locks.try('use', hash, true)
     } catch {}
   }
 
   release(key: string): void {
-    const count = this.#held.get(key) ?? 0
-    if (count > 1) {
-      this.#held.set(key, count - 1)
-    } else if (this.#held.delete(key)) {
-      this.#folder.locks.release('use', hashOf(key))
-    }
+    const held = this.#held.get(key)
+    if (held === undefined || --held.uses > 0) return
+    this.#held.delete(key)
+    this.#folder.locks.release('use', held.hash)
   }
 
   /** Waits for a cleanup under way. */

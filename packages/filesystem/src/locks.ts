@@ -27,12 +27,14 @@ export class FolderLocks {
   readonly #folder: string
   readonly #path: string
   #fd: number
+  #inode: number
   #closed = false
 
   constructor(folder: string) {
     this.#folder = folder
     this.#path = join(folder, 'lock')
     this.#fd = openSync(this.#path, 'a+', 0o600)
+    this.#inode = fstatSync(this.#fd).ino
   }
 
   /** False if another process holds it, or once it is closed. */
@@ -83,11 +85,12 @@ export class FolderLocks {
   /** Whoever removes the folder, or its files, of a running server must not split its processes in two camps. */
   #reopenIfReplaced(): void {
     const found = statSync(this.#path, { throwIfNoEntry: false })
-    if (found !== undefined && found.ino === fstatSync(this.#fd).ino) return
+    if (found?.ino === this.#inode) return
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
     const fd = openSync(this.#path, 'a+', 0o600)
     closeSync(this.#fd)
     this.#fd = fd
+    this.#inode = fstatSync(fd).ino
   }
 }
 

@@ -1,51 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from './folders.ts'
-import { canTrace, fileThreads, trace } from './strace.ts'
-
-/** A system call that ended well. */
-interface Call {
-  readonly name: string
-  /** As strace prints them, file descriptors with their paths. */
-  readonly args: string
-  /** Positions in the order of all beginnings and ends. */
-  readonly began: number
-  readonly ended: number
-}
-
-async function startServer(directory: string): Promise<{ server: ChildProcess; url: string }> {
-  const server = fork(join(import.meta.dirname, 'durable-server.ts'), [directory], {
-    execArgv: ['--conditions=@sojourn/source'],
-    env: { ...process.env, SECRET_KEY: 'a secret of the tests that has 32 bytes and more' },
-  })
-  onTestFinished(() => void server.kill('SIGKILL'))
-  const [{ port }] = await once(server, 'message')
-  return { server, url: `http://127.0.0.1:${port}` }
-}
-
-/** What a log of strace tells, whatever calls of other threads lie between a call's two lines. */
-function callsIn(log: string): Call[] {
-  const calls: Call[] = []
-  const open = new Map<string, { readonly name: string; readonly args: string; readonly began: number }>()
-  for (const [at, line] of log.split('\n').entries()) {
-    const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
-    const [, name, args = ''] = /^(\w+)\((.*?)(?: <unfinished \.\.\.>|\) += .*)$/.exec(text) ?? []
-    if (name !== undefined) open.set(thread, { name, args, began: at })
-    const call = open.get(thread)
-    if (call !== undefined && /\) += \d/.test(text)) calls.push({ ...call, ended: at })
-  }
-  return calls
-}
-
-/** The paths that a call names, or of the files that it has open. */
-function pathsOf({ args }: Call): string[] {
-  return [...args.replace(/^AT_FDCWD<[^>]*>/, '').matchAll(/[<"](\/[^>"]*)[>"]/g)].map(
-    ([, path = '']) => path,
-  )
-}
+import { type Call, callsIn, canTrace, fileThreads, pathsOf, trace } from './strace.ts'
+import { startServer } from './traced-server.ts'
 
 /** What was not on the disk when the answer began, as the calls before it tell. */
 function notOnDisk(calls: readonly Call[], answer: Call, index: string): string[] {

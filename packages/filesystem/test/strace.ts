@@ -46,3 +46,34 @@ export async function trace(
     await exited
   }
 }
+
+/** A system call that ended well. */
+export interface Call {
+  readonly name: string
+  /** As strace prints them, file descriptors with their paths. */
+  readonly args: string
+  /** Positions in the order of all beginnings and ends. */
+  readonly began: number
+  readonly ended: number
+}
+
+/** What a log of strace tells, whatever calls of other threads lie between a call's two lines. */
+export function callsIn(log: string): Call[] {
+  const calls: Call[] = []
+  const open = new Map<string, { readonly name: string; readonly args: string; readonly began: number }>()
+  for (const [at, line] of log.split('\n').entries()) {
+    const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+    const [, name, args = ''] = /^(\w+)\((.*?)(?: <unfinished \.\.\.>|\) += .*)$/.exec(text) ?? []
+    if (name !== undefined) open.set(thread, { name, args, began: at })
+    const call = open.get(thread)
+    if (call !== undefined && /\) += \d/.test(text)) calls.push({ ...call, ended: at })
+  }
+  return calls
+}
+
+/** The paths that a call names, or of the files that it has open. */
+export function pathsOf({ args }: Call): string[] {
+  return [...args.replace(/^AT_FDCWD<[^>]*>/, '').matchAll(/[<"](\/[^>"]*)[>"]/g)].map(
+    ([, path = '']) => path,
+  )
+}

@@ -61,7 +61,9 @@ describe('redisStore', () => {
     const store = open(server.url)
     const { token } = await store.create(record({ theme: 'dark' }))
     const keyv = new KeyvRedis(server.url)
-    expect(JSON.parse(String(await keyv.get(`session:${token}`)))).toMatchObject({ v: 1, data: { theme: 'dark' },
+    expect(JSON.parse(String(await keyv.get(`session:${token}`)))).toMatchObject({
+      v: 1,
+      data: { theme: 'dark' },
     })
     await keyv.disconnect()
   })
