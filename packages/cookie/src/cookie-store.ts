@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type {
   Conflict,
   Gone,
@@ -74,8 +73,8 @@ class CookieStore implements SessionStore {
 
   async load(token: string): Promise<Loaded | null> {
     const text = await this.#wrapping.unwrap(token)
-    const record = text === null ? null : decodeRecord(text)
-    return record !== null && record.expiresAt > Date.now() ? { record, version: versionOf(token) } : null
+    const loaded = text === null ? null : decodeRecord(text)
+    return loaded !== null && loaded.record.expiresAt > Date.now() ? loaded : null
   }
 
   async create(record: SessionRecord): Promise<Written> {
@@ -101,13 +100,9 @@ class CookieStore implements SessionStore {
   async close(): Promise<void> {}
 
   async #write(record: SessionRecord): Promise<Written> {
-    const token = await this.#wrapping.wrap(encodeRecord(record))
+    const { text, version } = encodeRecord(record)
+    const token = await this.#wrapping.wrap(text)
     if (token.length > this.#room) throw tooLarge(token.length + maxCookieBytes - this.#room)
-    return { status: 'written', token, version: versionOf(token) }
+    return { status: 'written', token, version }
   }
-}
-
-/** Short, and another one for every token. */
-function versionOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url').slice(0, 16)
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { SessionRecord } from '@sojourn/core'
+import type { Loaded, SessionRecord } from '@sojourn/core'
 import { assertJson } from '@sojourn/core/store-kit'
 
 /** The first item of every text; another one would be another layout. */
@@ -12,24 +12,28 @@ const layout = 1
  * [1,"nonce",createdAt,expiresAt,userId or null,{data}]
  * ```
  *
- * The nonce makes each write another text, so that equal data never give a token, and a version, twice.
+ * The nonce is the version: it makes each write another text, so that equal data never give a token twice.
  *
  * @throws SessionError ERR_SESSION_VALUE if the data are not what JSON can hold
  */
-export function encodeRecord({ data, userId, createdAt, expiresAt }: SessionRecord): string {
+export function encodeRecord({ data, userId, createdAt, expiresAt }: SessionRecord): {
+  text: string
+  version: string
+} {
   assertJson(data, 'data')
-  const nonce = randomBytes(9).toString('base64url')
-  return JSON.stringify([layout, nonce, createdAt, expiresAt, userId ?? null, data])
+  const version = randomBytes(9).toString('base64url')
+  return { text: JSON.stringify([layout, version, createdAt, expiresAt, userId ?? null, data]), version }
 }
 
 /** The record of a text, or `null` if it is anything else. */
-export function decodeRecord(text: string): SessionRecord | null {
+export function decodeRecord(text: string): Loaded | null {
   const parsed = parse(text)
   if (!Array.isArray(parsed) || parsed.length !== 6 || parsed[0] !== layout) return null
-  const [, , createdAt, expiresAt, userId, data]: unknown[] = parsed
-  if (typeof createdAt !== 'number' || typeof expiresAt !== 'number' || !isObject(data)) return null
-  if (userId === null) return { data, createdAt, expiresAt }
-  return typeof userId === 'string' ? { data, userId, createdAt, expiresAt } : null
+  const [, version, createdAt, expiresAt, userId, data]: unknown[] = parsed
+  if (typeof version !== 'string' || !isObject(data)) return null
+  if (typeof createdAt !== 'number' || typeof expiresAt !== 'number') return null
+  if (userId === null) return { record: { data, createdAt, expiresAt }, version }
+  return typeof userId === 'string' ? { record: { data, userId, createdAt, expiresAt }, version } : null
 }
 
 function parse(text: string): unknown {

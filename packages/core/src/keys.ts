@@ -23,12 +23,23 @@ export class Keyring {
   }
 }
 
+/** A token whose signature is ours. */
+export interface Verified {
+  readonly token: string
+  /** Signed with a key that has been rotated out: the cookie is to be signed anew. */
+  readonly rotated: boolean
+}
+
 /** How much longer than its token a signed value is: a dot and 32 bytes in base64 without padding. */
 export const signatureLength = 44
+
+/** So many signed values a signer knows again: who browses sends the same one with every request. */
+const mostVerified = 2000
 
 /** Signs tokens for one purpose, and verifies them with every key. */
 export class Signer {
   readonly #keys: readonly KeyObject[]
+  readonly #verified = new Map<string, Verified>()
 
   constructor(keys: readonly Uint8Array[]) {
     this.#keys = keys.map(key => createSecretKey(key))
@@ -40,14 +51,22 @@ export class Signer {
     return sign(token, key)
   }
 
-  /** The token that was signed, and whether with a key that has been rotated out; `null` if it was not. */
-  verify(value: string): { token: string; rotated: boolean } | null {
+  /** `null` if it was not signed with any of the keys. */
+  verify(value: string): Verified | null {
     // Much can be sent that is no signed value at all: it costs no signature.
     if (value.lastIndexOf('.') !== value.length - signatureLength) return null
+    const known = this.#verified.get(value)
+    if (known !== undefined) return known
     for (const [index, key] of this.#keys.entries()) {
       const token = unsign(value, key)
-      if (token !== false) return { token, rotated: index > 0 }
+      if (token !== false) return this.#remember(value, { token, rotated: index > 0 })
     }
     return null
+  }
+
+  #remember(value: string, verified: Verified): Verified {
+    if (this.#verified.size === mostVerified) this.#verified.clear()
+    this.#verified.set(value, verified)
+    return verified
   }
 }

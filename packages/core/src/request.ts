@@ -7,8 +7,8 @@ import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
 import { Holds } from './holds.ts'
-import type { Signer } from './keys.ts'
-import { type SentToken, sentTokens } from './sent-tokens.ts'
+import type { Signer, Verified } from './keys.ts'
+import { sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
@@ -53,7 +53,7 @@ interface Stored {
 export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
-  readonly #sent: readonly SentToken[]
+  readonly #sent: readonly Verified[]
   /**
    * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
    * expired by the clock of this process alone.

@@ -1,13 +1,6 @@
 import { findCookies } from './cookies.ts'
-import type { Signer } from './keys.ts'
+import type { Signer, Verified } from './keys.ts'
 import type { Settings } from './settings.ts'
-
-/** A token that a browser sent, and whose signature is ours. */
-export interface SentToken {
-  readonly token: string
-  /** Signed with a fallback: the cookie is to be signed anew. */
-  readonly rotated: boolean
-}
 
 /** Nobody has more cookies of one name than that by accident, and each costs a load. */
 const mostTokens = 4
@@ -16,8 +9,8 @@ const mostTokens = 4
 export function sentTokens(
   { settings, signer }: { readonly settings: Settings; readonly signer: Signer },
   cookieHeader: string | undefined,
-): SentToken[] {
-  const verified = new Map<string, SentToken>()
+): Verified[] {
+  const verified = new Map<string, Verified>()
   for (const value of findCookies(cookieHeader, settings.cookie.name)) {
     const found = signer.verify(value)
     // Of one that was sent with two signatures, the current one counts.
