@@ -159,6 +159,16 @@ it('says what happened, and shows no more than that', () => {
   )
 })
 
+it('a recorder has a file of its own, so that no operation takes the place of another, and gives no mark twice', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-test-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'history')
+  const recorder = new HistoryRecorder(path, 'p')
+  expect(new Set([recorder.mark(), recorder.mark(), recorder.mark()]).size).toBe(3)
+  recorder.close()
+  expect(() => new HistoryRecorder(path, 'p')).toThrow(/EEXIST/)
+})
+
 it('reads what recorders wrote: answers, errors, and what was under way', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sojourn-history-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -176,7 +186,7 @@ it('reads what recorders wrote: answers, errors, and what was under way', async 
   const history = readHistory([path])
   expect(history).toMatchObject([
     { process: 'p', kind: 'create', result: 'done', ended: expect.any(Number) },
-    { kind: 'append', mark: 'p-1', seen: { owner: 's', keys: ['x'], list: ['p-1'], count: 1 } },
+    { kind: 'append', mark: 'p-0', seen: { owner: 's', keys: ['x'], list: ['p-0'], count: 1 } },
     { kind: 'destroy', result: 'unknown', ended: expect.any(Number), error: 'Error: down' },
     { kind: 'load', result: 'unknown' },
   ])

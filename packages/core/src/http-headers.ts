@@ -83,7 +83,9 @@ const warned = new WeakSet<Sessions>()
 
 /** A browser drops a Secure cookie that comes over plain http, and nobody is told: once, the operator is. */
 export function warnPlainHttp(sessions: Sessions, req: IncomingMessage): void {
-  if (warned.has(sessions) || 'encrypted' in req.socket) return
+  // A request that was made up may have no connection.
+  const { socket } = req as { socket?: object | null }
+  if (!socket || warned.has(sessions) || 'encrypted' in socket) return
   const { host = '', forwarded } = req.headers
   if (
     String(req.headers['x-forwarded-proto'] ?? '').startsWith('https') ||

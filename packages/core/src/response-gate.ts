@@ -20,14 +20,17 @@ const senders = ['writeHead', 'write', 'end', 'flushHeaders'] as const
 const headers = ['setHeader', 'appendHeader', 'removeHeader'] as const
 
 type Sender = (typeof senders)[number]
-type Queue = { readonly method: Sender; readonly args: unknown[] }[]
-type Originals = Pick<ServerResponse, Sender | (typeof headers)[number]>
+type Queue = { readonly method: Sender | 'flush'; readonly args: unknown[] }[]
+type Originals = Pick<ServerResponse, Sender>
+type Listener = (...args: unknown[]) => void
 
 const gatesOf = Symbol('sojourn.gates')
 
 interface HeldResponse extends ServerResponse {
   /** The outermost first; there are more only if applications with sessions of their own lie in each other. */
   [gatesOf]: [ResponseGate, ...ResponseGate[]]
+  /** Of compression: what it has of the answer leaves at once. */
+  flush?: () => void
 }
 
 /** Bytes that may wait for the commit before `write` asks its caller to pause: that of Node's own streams. */
@@ -43,6 +46,8 @@ export class ResponseGate {
   readonly #originals: Originals
   #state: 'idle' | 'held' | 'open' | 'discarding' = 'idle'
   #queue: Queue = []
+  /** Who waits for `drain` where ours is not heard. */
+  readonly #waiting: Listener[] = []
   #bytes = 0
   #ended = false
 
@@ -60,8 +65,8 @@ export class ResponseGate {
     this.#res = held
     this.#fail = fail
     request.answerer = this
-    const { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader } = res
-    this.#originals = { writeHead, write, end, flushHeaders, setHeader, appendHeader, removeHeader }
+    const { writeHead, write, end, flushHeaders } = res
+    this.#originals = { writeHead, write, end, flushHeaders }
     if (gatesOf in res) held[gatesOf].push(this)
     else held[gatesOf] = [this]
     this.#gate()
@@ -133,7 +138,8 @@ export class ResponseGate {
     return !headersSent && statusCode < 400 && (statusCode >= 300 || this.#request.isWithout)
   }
 
-  #pass(method: Sender, args: unknown[]): unknown {
+  #pass(method: Sender | 'flush', args: unknown[]): unknown {
+    if (method === 'flush') return this.#res.flush?.()
     return Reflect.apply(this.#originals[method], this.#res, args)
   }
 
@@ -142,18 +148,18 @@ export class ResponseGate {
   /** To the handler the response looks as if it were on its way: its head can't change any more. */
   #shut(committing: Promise<void>): void {
     const res = this.#res
-    const { statusCode } = res
+    const { statusCode, setHeader, appendHeader, removeHeader } = res
     // HTTP/2 has none, and warns of whoever asks.
     const statusMessage = this.#req.httpVersionMajor > 1 ? '' : res.statusMessage
     this.#state = 'held'
     Object.defineProperty(res, 'headersSent', { value: true, configurable: true })
     for (const method of headers) Object.assign(res, { [method]: refuseHeaders })
-    const unshield = this.#shield()
+    const undo = [this.#shield(), this.#holdFlush(), this.#watchDrain()]
     const unshut = () => {
-      unshield()
+      for (const each of undo) each()
       Reflect.deleteProperty(res, 'headersSent')
       Reflect.deleteProperty(res, 'writableEnded')
-      for (const method of headers) Object.assign(res, { [method]: this.#originals[method] })
+      Object.assign(res, { setHeader, appendHeader, removeHeader })
       res.statusCode = statusCode
       if (statusMessage) res.statusMessage = statusMessage
     }
@@ -176,7 +182,7 @@ export class ResponseGate {
   #shield(): () => void {
     const { socket, httpVersionMajor } = this.#req
     // HTTP/2 has one for many answers, and no such last resort.
-    if (httpVersionMajor > 1) return () => undefined
+    if (httpVersionMajor > 1 || !isConnection(socket)) return () => undefined
     const { destroy } = socket
     let asked = false
     const shielded = (error?: Error) => {
@@ -190,6 +196,35 @@ export class ResponseGate {
       Reflect.deleteProperty(socket, 'destroy')
       if (asked) this.#res.once('finish', () => socket.destroy())
     }
+  }
+
+  #holdFlush(): () => void {
+    const res = this.#res
+    const { flush } = res
+    if (flush === undefined) return () => undefined
+    const held = () => void this.#queue.push({ method: 'flush', args: [] })
+    Object.assign(res, { flush: held })
+    return () => void Object.assign(res, { flush })
+  }
+
+  /** What wraps `on`, as compression does, may keep listeners to itself. */
+  #watchDrain(): () => void {
+    const res = this.#res
+    if (!Object.hasOwn(res, 'on')) return () => undefined
+    const { on } = res
+    const watched = (event: string, listener: Listener) => {
+      if (event === 'drain') this.#waiting.push(listener)
+      return on.call(res, event, listener)
+    }
+    Object.assign(res, { on: watched })
+    return () => void Object.assign(res, { on })
+  }
+
+  /** Whoever was asked to pause may go on. */
+  #wake(): void {
+    const told = this.#res.rawListeners('drain')
+    this.#res.emit('drain')
+    for (const listener of this.#waiting.splice(0)) if (!told.includes(listener)) listener.call(this.#res)
   }
 
   #hold(method: Sender, args: unknown[]): unknown {
@@ -228,7 +263,7 @@ export class ResponseGate {
         return
       }
     }
-    if (this.#bytes >= highWaterMark && flowing && !this.#ended) this.#res.emit('drain')
+    if (this.#bytes >= highWaterMark && flowing && !this.#ended) this.#wake()
   }
 
   /** Node refuses bytes or a status only now; the handler's own call is long over. */
@@ -264,7 +299,7 @@ export class ResponseGate {
       this.#answer(error)
     }
     for (const { method, args } of queue) this.#discard(method, args)
-    if (this.#bytes >= highWaterMark) this.#res.emit('drain')
+    if (this.#bytes >= highWaterMark) this.#wake()
   }
 
   /** With the error, plainly; whatever else is sent is ignored. */
@@ -286,7 +321,7 @@ export class ResponseGate {
   }
 
   /** Swallows what belongs to the answer that was replaced, so that the handler comes to its end. */
-  #discard(method: Sender, args: unknown[]): unknown {
+  #discard(method: Sender | 'flush', args: unknown[]): unknown {
     const callback = args.findLast(arg => typeof arg === 'function')
     if (typeof callback === 'function') process.nextTick(() => callback())
     return method === 'write' ? true : this.#res

@@ -41,7 +41,7 @@ export interface SessionControls {
   /**
    * Gives the session a new id and ends the old one, at sign-in and at every change of privilege. Keeps the data.
    *
-   * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no `userId` begins a new one
+   * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no other `userId` begins a new one
    */
   regenerate(options?: RegenerateOptions): Promise<void>
   regenerate(options: RegenerateOptions, callback: SessionCallback): void

@@ -43,6 +43,29 @@ async function siteThatHolds() {
   return { sessions, held, cookie: first.setCookie?.split(';')[0] ?? '' }
 }
 
+test.each([undefined, null, {}])(
+  'a request that was made up, with the connection %s, has its session stored',
+  async socket => {
+    const sessions = await newSessions({ env: { NODE_ENV: 'production' } })
+    const failing = await newSessions({ env: { NODE_ENV: 'production' } })
+    failing.store.create = () => Promise.reject(new Error('down'))
+    const statusWith = async (own: typeof sessions) => {
+      const req = new IncomingMessage(socket as Socket)
+      const res = new ServerResponse(req)
+      await new Promise<unknown>(done => session(own)(req, res, done))
+      Object.assign((req as unknown as Request).session, { a: 1 })
+      res.end('done')
+      await expect.poll(() => res.headersSent && res.writableEnded).toBe(true)
+      await expect.poll(() => Object.hasOwn(res, 'headersSent')).toBe(false)
+      return [res.statusCode, res.getHeader('set-cookie') !== undefined]
+    }
+    expect([await statusWith(sessions), await statusWith(failing)]).toEqual([
+      [200, true],
+      [503, false],
+    ])
+  },
+)
+
 test('a request that was made up, without a connection, has its session', async () => {
   const { sessions, cookie } = await siteThatHolds()
   for (const socket of [undefined, {}]) {
@@ -204,6 +227,18 @@ test('in a router of its own, a failed commit still reaches the error handlers o
   })
   const reply = await fetch(`${await serve(app)}/shop/set`)
   expect([reply.status, await reply.text()]).toEqual([503, 'ERR_SESSION_STORE_UNAVAILABLE'])
+})
+
+test('what wraps setHeader below the session sees the cookie', async () => {
+  const app = express().use(session(await newSessions()), (_req, res, next) => {
+    const { setHeader } = res
+    res.setHeader = (name, value) =>
+      setHeader.call(res, name, name === 'Set-Cookie' ? `${value}; Partitioned` : value)
+    next()
+  })
+  app.use((req, res) => void res.json(Object.assign(req.session, { a: 1 })))
+  const reply = await fetch(await serve(app))
+  expect(reply.headers.getSetCookie()).toEqual([expect.stringMatching(/^sid=.*; Partitioned$/)])
 })
 
 test('what is mounted above the session keeps its headers on a 503', async () => {

@@ -97,7 +97,7 @@ export function siteOpener<M extends Medium>(adapter: Adapter, newMedium: () => 
     whenDone(async () => {
       server.closeAllConnections()
       server.close()
-      medium.end?.()
+      await medium.end?.()
       await sessions.close()
     })
     const port = portOf(server.address())

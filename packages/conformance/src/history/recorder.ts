@@ -17,16 +17,20 @@ export class HistoryRecorder {
   readonly #process: string
   readonly #file: number
   #count = 0
+  #marks = 0
 
-  /** @param path a file; what is in it stays */
+  /**
+   * @param path a new file: a process that is started again is another one, under a name of its own
+   * @throws if there is such a file
+   */
   constructor(path: string, name: string) {
     this.#process = name
-    this.#file = openSync(path, 'a')
+    this.#file = openSync(path, 'ax')
   }
 
   /** A mark that no other operation has. */
   mark(): string {
-    return `${this.#process}-${this.#count}`
+    return `${this.#process}-${this.#marks++}`
   }
 
   /**
