@@ -12,19 +12,19 @@ const atOnce = 256
 const looks = 20_000
 const day = 24 * 60 * 60 * 1000
 
-/** A signed-in user with ten items in the cart. */
-const data = {
-  cart: Array.from({ length: 10 }, (_, i) => ({
+/** Signed-in users with none to 20 items in the cart: Redis rounds what it keeps up, so one length alone would tell little. */
+const data = Array.from({ length: 21 }, (_, items) => ({
+  cart: Array.from({ length: items }, (_, i) => ({
     sku: `item-${1000 + i}`,
     quantity: 1 + (i % 3),
     price: 1999 + i,
   })),
   theme: 'dark',
-}
+}))
 
 declare module 'express-session' {
   interface SessionData {
-    cart: typeof data.cart
+    cart: object[]
     theme: string
     userId: string
   }
@@ -34,7 +34,7 @@ declare module 'express-session' {
 interface Subject {
   readonly name: string
   /** Keeps a session; its id. */
-  create(): Promise<string>
+  create(at: number): Promise<string>
   load(id: string): Promise<unknown>
   close(): Promise<unknown>
 }
@@ -44,9 +44,10 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
     const store = redisStore(url)
     return {
       name: 'Sojourn',
-      create: async () => {
+      create: async at => {
         const now = Date.now()
-        return (await store.create({ data, userId: 'ada', createdAt: now, expiresAt: now + day })).token
+        const record = { data: dataOf(at), userId: 'ada', createdAt: now, expiresAt: now + day }
+        return (await store.create(record)).token
       },
       load: id => store.load(id),
       close: () => store.close(),
@@ -58,9 +59,9 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
     const store = new RedisStore({ client, ttl: day / 1000 })
     return {
       name: 'connect-redis',
-      create: async () => {
+      create: async at => {
         const id = crypto.randomUUID().replaceAll('-', '')
-        await store.set(id, { ...data, userId: 'ada', cookie: cookie() })
+        await store.set(id, { ...dataOf(at), userId: 'ada', cookie: cookie() })
         return id
       },
       load: async id => store.get(id),
@@ -68,6 +69,10 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
     }
   },
 ]
+
+function dataOf(at: number): { cart: object[]; theme: string } {
+  return data[at % data.length] ?? { cart: [], theme: '' }
+}
 
 function cookie(): Cookie {
   const own = new session.Cookie()
@@ -88,7 +93,7 @@ for (const count of counts) {
     try {
       const before = await usedBytes(server)
       const ids: string[] = []
-      await times(count, atOnce, async () => void ids.push(await subject.create()))
+      await times(count, atOnce, async at => void ids.push(await subject.create(at)))
       const bytes = Math.round(((await usedBytes(server)) - before) / count)
       const lookAtAny = () => subject.load(ids[Math.floor(Math.random() * ids.length)] ?? '')
       await times(looks, 64, lookAtAny)
