@@ -88,10 +88,17 @@ export async function start(
   return { url, output: () => output, stop }
 }
 
-/** Imports a module in the application's folder, with the conditions of any user. */
-export async function importIn(folder: string, specifier: string): Promise<void> {
-  const code = `await import(${JSON.stringify(specifier)})`
-  const args = ['--input-type=module', '--eval', code]
+/** Imports, or requires, a module in the application's folder, with the conditions of any user. */
+export async function loadIn(
+  folder: string,
+  specifier: string,
+  by: 'import' | 'require' = 'import',
+): Promise<void> {
+  const name = JSON.stringify(specifier)
+  const args =
+    by === 'import'
+      ? ['--input-type=module', '--eval', `await import(${name})`]
+      : ['--input-type=commonjs', '--eval', `require(${name})`]
   await promisify(execFile)(process.execPath, args, { cwd: folder, env: runtimeEnvironment() })
 }
 

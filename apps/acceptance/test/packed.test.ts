@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { importIn, installApplication, readmeProgram, removeApplication, start } from './application.ts'
+import { installApplication, loadIn, readmeProgram, removeApplication, start } from './application.ts'
 import { packAll, type Tarball } from './tarballs.ts'
 
 const redis = '@sojourn/redis'
@@ -99,8 +99,11 @@ describe.each(['npm', 'pnpm'] as const)('packed, and installed by %s', by => {
     }
   })
 
-  it('every entry of every package can be imported, with what it declares and nothing else', async () => {
-    const installed = by === 'npm' ? tarballs.filter(({ name }) => name !== redis) : tarballs
-    for (const entry of installed.flatMap(({ entries }) => entries)) await importIn(folder, entry)
-  })
+  it.each(['import', 'require'] as const)(
+    'every entry of every package can be had by %s, with what it declares and nothing else',
+    async how => {
+      const installed = by === 'npm' ? tarballs.filter(({ name }) => name !== redis) : tarballs
+      for (const entry of installed.flatMap(({ entries }) => entries)) await loadIn(folder, entry, how)
+    },
+  )
 })
