@@ -4,10 +4,11 @@ import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
 import flash from 'connect-flash'
-import express, { type Express as Application } from 'express'
+import type { Express as Application } from 'express'
 import { Passport } from 'passport'
 import { Strategy } from 'passport-local'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { frameworks } from './frameworks.ts'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -19,8 +20,10 @@ declare global {
   }
 }
 
+type Framework = (typeof frameworks)[number][1]
+
 /** Somebody with a browser, at a site that serves this application under sessions. */
-async function visit(build: (app: Application) => void) {
+async function visit(express: Framework, build: (app: Application) => void) {
   const secret = 'a secret of the tests, long enough for production'
   const sessions = await openSessions({ store: memoryStore(), secret, env: {}, logger: silent })
   const app = express().use(session(sessions), express.json())
@@ -53,11 +56,11 @@ async function visit(build: (app: Application) => void) {
   return browser
 }
 
-describe('Passport', () => {
+describe.each(frameworks)('Passport on %s', (_name, framework) => {
   const signIn = (name: string) => ({ username: name, password: `the password of ${name}` })
 
   const open = (keepSessionInfo: boolean) =>
-    visit(app => {
+    visit(framework, app => {
       const passport = new Passport()
       passport.use(
         new Strategy((name, password, done) =>
@@ -123,9 +126,9 @@ describe('Passport', () => {
   })
 })
 
-describe('connect-flash', () => {
+describe.each(frameworks)('connect-flash on %s', (_name, framework) => {
   test('keeps messages for the next page, hands them out by kind or all at once, and forgets them', async () => {
-    const browser = await visit(app => {
+    const browser = await visit(framework, app => {
       app.use(flash())
       app.post('/say', (req, res) => {
         req.flash('info', 'saved')

@@ -1,4 +1,6 @@
 import { session } from '@sojourn/express'
 import { httpConformance, onExpress } from '@sojourn/http-conformance'
+import { describe } from 'vitest'
+import { frameworks } from './frameworks.ts'
 
-httpConformance(onExpress(session))
+describe.each(frameworks)('%s', (_name, framework) => httpConformance(onExpress(session, framework)))

@@ -4,15 +4,29 @@ import express, { type NextFunction, type Request, type RequestHandler, type Res
 import Koa, { type Context, type Middleware } from 'koa'
 import type { Adapter, Exchange } from './adapter.ts'
 
-/** Applications on Express, with the middleware of `@sojourn/express`. */
-export function onExpress(session: (sessions: Sessions, mount: MountOptions) => RequestHandler): Adapter {
+/**
+ * Applications on Express, with the middleware of `@sojourn/express`.
+ *
+ * @param framework Express itself, of whichever version
+ */
+export function onExpress(
+  session: (sessions: Sessions, mount: MountOptions) => RequestHandler,
+  framework: () => express.Express = express,
+): Adapter {
   return {
     name: 'Express',
     serve(sessions, routes, { mounted, mount, errors }) {
-      const app = express()
+      const app = framework()
       for (let times = 0; times < mounted; times++) app.use(session(sessions, mount))
       for (const [path, handler] of Object.entries(routes)) {
-        app.all(path, (req, res) => handler(expressExchange(req, res)))
+        // Express 4 does not wait for a handler.
+        app.all(path, async (req, res, next) => {
+          try {
+            await handler(expressExchange(req, res))
+          } catch (error) {
+            next(error)
+          }
+        })
       }
       if (errors) {
         app.use((error: unknown, _req: Request, res: Response, _next: NextFunction) => {
@@ -27,12 +41,19 @@ export function onExpress(session: (sessions: Sessions, mount: MountOptions) => 
   }
 }
 
-/** Applications on Koa, with the middleware of `@sojourn/koa`. */
-export function onKoa(session: (sessions: Sessions, mount: MountOptions) => Middleware): Adapter {
+/**
+ * Applications on Koa, with the middleware of `@sojourn/koa`.
+ *
+ * @param Framework Koa itself, of whichever version
+ */
+export function onKoa(
+  session: (sessions: Sessions, mount: MountOptions) => Middleware,
+  Framework: typeof Koa = Koa,
+): Adapter {
   return {
     name: 'Koa',
     serve(sessions, routes, { mounted, mount, errors }) {
-      const app = new Koa()
+      const app = new Framework()
       app.silent = true
       if (errors) {
         app.use(async (ctx, next) => {
