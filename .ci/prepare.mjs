@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Programs that tests start; each is also the name of Debian's package. */
-const programs = ['redis-server', 'chromium', 'openssl', 'faketime', 'strace']
+const programs = ['redis-server', 'chromium', 'openssl', 'faketime', 'strace', 'nginx']
 /** From this version on Node runs TypeScript, as tests do in the processes that they start. */
 const leastNode = '22.18'
 
@@ -64,7 +64,8 @@ function run([program = '', ...args]) {
 
 /** @param {string} program */
 function isOnPath(program) {
-  return (process.env.PATH ?? '').split(delimiter).some(folder => isExecutable(join(folder, program)))
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']
+  return folders.some(folder => isExecutable(join(folder, program)))
 }
 
 /** @param {string} path */
