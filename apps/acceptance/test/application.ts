@@ -103,7 +103,7 @@ export async function loadIn(
 }
 
 /** Packages need a newer Node than the machine may have: that of the tests comes first, also for a `#!` line. */
-function runtimeEnvironment(): Record<string, string> {
+export function runtimeEnvironment(): Record<string, string> {
   const env = newcomersEnvironment()
   return { ...env, PATH: [dirname(process.execPath), env.PATH].join(delimiter) }
 }
