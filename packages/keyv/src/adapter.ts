@@ -8,6 +8,7 @@ export interface KeyvAdapter {
   set(key: string, value: string, ttl?: number): Promise<unknown> | unknown
   delete(key: string): Promise<unknown> | unknown
   disconnect?(): Promise<unknown> | unknown
+  on?(event: 'error', listener: (error: unknown) => void): unknown
   /**
    * Keyv itself and some adapters have it, and without it turn an outage into "no session" and a failed write into a
    * success: a store sets it.

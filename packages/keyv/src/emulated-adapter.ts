@@ -11,6 +11,8 @@ export class EmulatedAdapter implements AtomicAdapter {
 
   constructor(adapter: KeyvAdapter) {
     this.#adapter = adapter
+    // Whoever calls is told by a rejection; as an event that nobody listens to, an outage would end the process.
+    adapter.on?.('error', () => undefined)
   }
 
   async get(key: string): Promise<string | undefined> {

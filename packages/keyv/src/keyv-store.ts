@@ -40,6 +40,7 @@ export class KeyvStore implements SessionStore {
   readonly supports: StoreAbilities
   readonly #adapter: AtomicAdapter
   readonly #prefix: string
+  #closing: Promise<void> | undefined
 
   constructor(adapter: KeyvAdapter, options: KeyvStoreOptions) {
     this.name = options.name ?? 'keyv'
@@ -93,7 +94,13 @@ export class KeyvStore implements SessionStore {
     return { store: this.name, reachable: true, latency: performance.now() - start, warnings }
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    // Not every adapter can be disconnected twice.
+    this.#closing ??= this.#disconnect()
+    return this.#closing
+  }
+
+  async #disconnect(): Promise<void> {
     await this.#adapter.disconnect?.()
   }
 
