@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Logger } from '@sojourn/core'
 import { Command } from 'commander'
 import { explain } from './explain.ts'
+import { secretCommand } from './secret-command.ts'
 import { serveCommand } from './serve-command.ts'
 
 const toStderr = (message: string) => void process.stderr.write(`${message}\n`)
@@ -19,8 +20,9 @@ try {
   await new Command('sojourn')
     .description('Sessions that hold across many Node processes')
     .version(version)
-    .showHelpAfterError('(sojourn serve --help tells more)')
+    .showHelpAfterError('(--help tells more)')
     .addCommand(serveCommand(log, process.env))
+    .addCommand(secretCommand(process.env))
     .parseAsync()
 } catch (error) {
   log.error(explain(error))
