@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { channel } from 'node:diagnostics_channel'
 import { settled, withDeadline } from './deadline.ts'
 import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
@@ -17,11 +19,17 @@ import { Updates } from './updates.ts'
 
 /** The sessions of an application: give it to `session(sessions)` of `@sojourn/express` or `@sojourn/koa`. */
 export class Sessions {
+  /**
+   * For tools that run several processes: the same in those that accept each other's cookies. It tells nothing of the
+   * secret.
+   */
+  readonly fingerprint: string
   readonly #engine: Engine
 
   /** @internal Use `openSessions`. */
-  constructor(engine: Engine) {
+  constructor(engine: Engine, fingerprint: string) {
     this.#engine = engine
+    this.fingerprint = fingerprint
   }
 
   get store(): SessionStore {
@@ -103,5 +111,15 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, elapsedTime)
-  return new Sessions({ store, calls, settings, signer, updates, touching: new Set(), logger })
+  const engine = { store, calls, settings, signer, updates, touching: new Set<string>(), logger }
+  const sessions = new Sessions(engine, fingerprintOf(deriveKeys('fingerprint')))
+  // For who runs the application, such as `sojourn serve`, which closes them at the end.
+  channel('sojourn:opened').publish({ sessions })
+  return sessions
+}
+
+function fingerprintOf(keys: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const key of keys) hash.update(key)
+  return hash.digest('hex').slice(0, 16)
 }
