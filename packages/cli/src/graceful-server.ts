@@ -1,22 +1,37 @@
 import { once } from 'node:events'
 import { type IncomingMessage, Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Limits } from './plan.ts'
 
 /** How long a connection without a request may stay open at the end: its next request may be on the way. */
 const lastCallMs = 1000
+/** Under load there is always one more connection to accept. */
+const longestAcceptMs = 500
+
+const tooSlow = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
 /**
  * An HTTP server that stops without cutting an answer. Node's own `close` hangs up at once on connections between
  * two requests, and waits for connections that a browser opened in advance and may never use.
  */
 export class GracefulServer extends Server {
+  readonly #limits: Limits
   readonly #quiet = new Set<Socket>()
   readonly #answers = new Set<ServerResponse>()
+  #accepted = 0
   #stopping = false
 
-  constructor() {
-    super()
+  constructor(limits: Limits) {
+    super({
+      requestTimeout: limits.request,
+      headersTimeout: limits.request,
+      connectionsCheckingInterval: Math.min(30_000, Math.max(100, limits.request / 4)),
+      keepAliveTimeout: limits.keepAlive,
+    })
+    this.#limits = limits
     this.on('connection', (socket: Socket) => {
+      this.#accepted++
       this.#quiet.add(socket)
       socket.once('close', () => this.#quiet.delete(socket))
     })
@@ -24,23 +39,24 @@ export class GracefulServer extends Server {
   }
 
   /**
-   * Stops accepting and resolves when every answer has left.
+   * Stops accepting, once nothing waits to be accepted, and resolves when every answer has left, or was cut because it
+   * took longer than the limit.
    *
-   * @param limit in milliseconds, after which what still runs is cut
    * @returns how many answers were cut
    */
-  async stop(limit: number): Promise<number> {
+  async stop(): Promise<number> {
     let cut = 0
     this.#stopping = true
     for (const res of this.#answers) if (!res.headersSent) res.setHeader('Connection', 'close')
+    await this.#acceptWhatWaits()
     const closed = once(this, 'close')
     this.close()
     const lastCall = setTimeout(() => this.#hangUp(), lastCallMs)
     const end = setTimeout(() => {
       cut = this.#answers.size
       this.closeAllConnections()
-      this.#hangUp()
-    }, limit)
+      for (const socket of this.#quiet) socket.destroy()
+    }, this.#limits.stop)
     await closed
     clearTimeout(lastCall)
     clearTimeout(end)
@@ -52,18 +68,47 @@ export class GracefulServer extends Server {
     if (!this.#stopping) super.closeIdleConnections()
   }
 
-  #track({ socket }: IncomingMessage, res: ServerResponse): void {
+  /** Whoever connected in time is answered: in each turn of the event loop Node accepts one connection, if there is any. */
+  async #acceptWhatWaits(): Promise<void> {
+    const begun = performance.now()
+    let before = -1
+    await nextTurn()
+    while (before < this.#accepted && performance.now() - begun < longestAcceptMs) {
+      before = this.#accepted
+      await nextTurn()
+      await nextTurn()
+    }
+  }
+
+  #track(req: IncomingMessage, res: ServerResponse): void {
+    const { socket } = req
     this.#quiet.delete(socket)
     this.#answers.add(res)
     if (this.#stopping) res.setHeader('Connection', 'close')
+    const { request: limit } = this.#limits
+    const late = limit > 0 ? setTimeout(() => this.#refuse(res), limit) : undefined
     res.once('close', () => {
+      clearTimeout(late)
       this.#answers.delete(res)
       if (this.#stopping) socket.destroySoon()
       else if (!socket.destroyed) this.#quiet.add(socket)
     })
   }
 
-  #hangUp(): void {
+  /** Past the application, which may still be at it: what it writes later is for nobody. */
+  #refuse(res: ServerResponse): void {
+    if (res.headersSent) return
+    process.stderr.write(
+      `A request was not answered within ${this.#limits.request / 1000} s: 503. (--request-timeout)\n`,
+    )
+    res.socket?.end(tooSlow)
+    res.socket?.destroySoon()
+  }
+
+  /** Only on those of which nothing has come in: a busy process may not have read it yet. */
+  async #hangUp(): Promise<void> {
+    await nextTurn()
+    await nextTurn()
     for (const socket of this.#quiet) socket.destroy()
   }
 }

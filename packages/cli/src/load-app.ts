@@ -1,33 +1,37 @@
+import { channel } from 'node:diagnostics_channel'
 import type { RequestListener } from 'node:http'
 import type { Sessions } from '@sojourn/core'
 
 /** What a worker serves. */
 export interface App {
   readonly listener: RequestListener
-  /** The application's sessions, if its module exports them. */
-  readonly sessions: OpenSessions | undefined
+  /** All that it opened while it was loaded. */
+  readonly sessions: readonly Sessions[]
+  /** Whether it believes what a proxy says of a request; undefined if that can't be seen. */
+  readonly trustsProxy: boolean | undefined
   /** Frees what the application holds, once the last answer has left. */
   readonly close: () => Promise<void>
 }
 
-type OpenSessions = Pick<Sessions, 'store' | 'close'>
-
 interface Exports {
   readonly default?: unknown
   readonly app?: unknown
-  readonly sessions?: unknown
   readonly close?: unknown
 }
 
 /**
  * Loads a module and takes from it:
  * - `default` or `app`: an Express app, a Koa app, a request listener, or a promise of one;
- * - `close`: called at shutdown after the last answer; else the `close` of `sessions`.
+ * - `close`: called at shutdown after the last answer, before the sessions that it opened are closed.
  *
  * @param url of an ES module, a CommonJS module, or a TypeScript one where Node runs it
  * @throws TypeError if the module exports nothing that can be served; whatever the module itself throws
  */
 export async function loadApp(url: string): Promise<App> {
+  const sessions: Sessions[] = []
+  channel('sojourn:opened').subscribe(message => {
+    if (isOpened(message)) sessions.push(message.sessions)
+  })
   const exported = unwrap(await import(url))
   const app = await (exported.default ?? exported.app)
   const listener = toListener(app)
@@ -36,15 +40,27 @@ export async function loadApp(url: string): Promise<App> {
       `${url} exports nothing to serve. Make its default export, or the one named app, an Express app, a Koa app or a request listener (req, res) => ...`,
     )
   }
-  const sessions = isSessions(exported.sessions) ? exported.sessions : undefined
   const { close } = exported
   return {
     listener,
     sessions,
+    trustsProxy: trustsProxy(app),
     close: async () => {
-      await (typeof close === 'function' ? close() : sessions?.close())
+      if (typeof close === 'function') await close()
+      await Promise.all(sessions.map(each => each.close()))
     },
   }
+}
+
+function isOpened(message: unknown): message is { sessions: Sessions } {
+  return isObject(message) && 'sessions' in message
+}
+
+/** Express has the setting `trust proxy`, Koa has `proxy`. */
+function trustsProxy(app: unknown): boolean | undefined {
+  if (isKoaApp(app)) return 'proxy' in app && Boolean(app.proxy)
+  if (typeof app !== 'function' || !('settings' in app) || !isObject(app.settings)) return undefined
+  return 'trust proxy' in app.settings && Boolean(app.settings['trust proxy'])
 }
 
 /** A CommonJS module's exports are the default export; compiled from an ES module they have one of their own. */
@@ -65,10 +81,6 @@ function isKoaApp(app: unknown): app is { callback(): RequestListener } {
 
 function isListener(app: unknown): app is RequestListener {
   return typeof app === 'function'
-}
-
-function isSessions(value: unknown): value is OpenSessions {
-  return isObject(value) && 'store' in value && 'close' in value && typeof value.close === 'function'
 }
 
 function isObject(value: unknown): value is object {

@@ -1,7 +1,5 @@
 /** What a worker tells the primary. The key `sojourn` keeps these apart from what an application itself sends. */
-export type FromWorker =
-  /** Printed while starting; the primary shows once what all workers say. */
-  { readonly sojourn: 'said'; readonly to: 'stdout' | 'stderr'; readonly text: string } | Ready | Failed
+export type FromWorker = Said | Ready | Failed
 
 /** Logged while starting; the primary shows once what all workers say. */
 export interface Said {
@@ -13,8 +11,18 @@ export interface Said {
 /** The worker listens. */
 export interface Ready {
   readonly sojourn: 'ready'
-  /** Whether other processes see its sessions; absent if the module exports no `sessions`. */
-  readonly shared?: boolean
+  /** One for each that the application opened. */
+  readonly sessions: readonly SessionsFacts[]
+  readonly trustsProxy?: boolean | undefined
+}
+
+export interface SessionsFacts {
+  /** Whether other workers see the same sessions. */
+  readonly shared: boolean
+  /** Of the secret. */
+  readonly fingerprint: string
+  /** Whether the cookie is. */
+  readonly secure: boolean
 }
 
 /** The worker can't start, and why. */

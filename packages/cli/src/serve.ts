@@ -1,85 +1,99 @@
 import cluster from 'node:cluster'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { extname, join } from 'node:path'
 import type { Environment, Logger } from '@sojourn/core'
-import type { Ready } from './messages.ts'
-import { stopSignal } from './stop-signals.ts'
+import { explain } from './explain.ts'
+import { fromPlan, type Limits, type Plan, workerLimit } from './plan.ts'
+import { stopSignal } from './signals.ts'
+import { type Address, bindOne, bindSeveral, type Socket, type Sockets } from './sockets.ts'
+import { warnings } from './warnings.ts'
 import { Workers } from './workers.ts'
 
 export interface ServeOptions {
   /** The URL of the module to serve. */
   readonly url: string
-  readonly workers: number
-  /** 0 for any free one. */
-  readonly port: number
-  /** Default: all addresses of the machine. */
-  readonly host?: string
+  readonly server: 'cluster' | 'threads'
+  /** Of workers or of threads. */
+  readonly count: number
+  /** Why so many, for the line at start. */
+  readonly reason: string
+  readonly address: Address
+  readonly limits: Limits
 }
 
 /** Beside this file: compiled, or the TypeScript source. */
 const workerFile = join(import.meta.dirname, `worker${extname(import.meta.filename)}`)
+/** A worker's file descriptors: its standard streams, its channel to the primary, then what it inherits. */
+const standardStreams = ['ignore', 'inherit', 'inherit', 'ipc'] as const
 
 /**
- * Serves a module with several processes until a signal or a failure ends it. Call it once per process.
+ * Serves a module with several processes, or one of several threads, until a signal or a failure ends it. Call it once per
+ * process.
  *
  * @returns the exit code: 0 if all that ran was finished
  */
 export async function serve(options: ServeOptions, log: Logger, env: Environment): Promise<number> {
-  const workers = new Workers(log)
+  const workers = new Workers(log, workerLimit(options.limits))
   const signal = stopSignal(code => {
     workers.kill()
     process.exit(code)
   })
   let code = 0
+  let sockets: readonly Socket[] = []
   try {
-    await Promise.race([signal, keepServing(workers, options, log, env)])
+    const bound = await bind(options, log)
+    sockets = bound.sockets
+    await Promise.race([signal, keepServing(workers, bound, options, log, env)])
   } catch (error) {
-    log.error(error instanceof Error ? error.message : String(error))
+    log.error(error instanceof Error && !('syscall' in error) ? error.message : explain(error))
     code = 1
   }
+  for (const socket of sockets) socket.close()
   const clean = await workers.stop()
   return clean ? code : 1
 }
 
+interface Bound extends Sockets {
+  readonly threads: number | null
+}
+
+async function bind({ server, count, address }: ServeOptions, log: Logger): Promise<Bound> {
+  if (server === 'cluster') return { ...(await bindOne(address)), threads: null }
+  try {
+    return { ...(await bindSeveral(address, count)), threads: count }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOTSUP')) throw error
+    log.warn('This platform does not spread connections over threads (SO_REUSEPORT): serving with one.')
+    return { ...(await bindOne(address)), threads: 1 }
+  }
+}
+
 async function keepServing(
   workers: Workers,
-  { url, port, host, workers: count }: ServeOptions,
+  bound: Bound,
+  { url, count, reason, address, limits }: ServeOptions,
   log: Logger,
   env: Environment,
 ): Promise<never> {
-  const listenPort = port === 0 ? await freePort(host) : port
-  const args = [url, String(listenPort), ...(host === undefined ? [] : [host])]
-  cluster.setupPrimary({ exec: workerFile, args })
+  const { port, threads } = bound
+  const fds = bound.sockets.map((_, index) => standardStreams.length + index)
+  const plan: Plan = { url, threads, limits, listen: { fds, port, host: address.host } }
+  const stdio = [...standardStreams, ...bound.sockets.map(({ fd }) => fd)]
+  cluster.setupPrimary({ exec: workerFile, args: [fromPlan(plan)], stdio })
+  const processes = threads === null ? count : 1
   // The first one alone: a module that fails then does so once.
   const first = await workers.add()
-  await Promise.all(Array.from({ length: count - 1 }, () => workers.add()))
-  warnOfLoneStores(first, count, log, env)
-  log.info(`Workers: ${count} (pid ${workers.pids.join(', ')})`)
+  const others = await Promise.all(Array.from({ length: processes - 1 }, () => workers.add()))
+  for (const warning of warnings([first, ...others], threads ?? count, env)) log.warn(warning)
+  const pids = `(pid ${workers.pids.join(', ')})`
+  if (threads === null) log.info(`Workers: ${count}, ${reason} ${pids}`)
+  else log.info(`Threads: ${threads}, ${reason} ${pids}`)
   log.info(`Primary: pid ${process.pid}`)
-  log.info(`Listening on ${address(host, listenPort)}`)
+  log.info(`Listening on ${urlOf(address.host, port)}`)
+  process.on('SIGHUP', () => workers.renew())
   return workers.failure
 }
 
-/** Chosen here: cluster would choose another one for a worker that replaces the last. */
-async function freePort(host: string | undefined): Promise<number> {
-  const probe = createServer().listen({ port: 0, ...(host !== undefined && { host }) })
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-function warnOfLoneStores(ready: Ready, count: number, log: Logger, env: Environment): void {
-  const shared = ready.shared ?? env.SESSION_STORE !== 'memory'
-  if (shared || count === 1) return
-  log.warn(
-    `Each of the ${count} workers keeps sessions of its own: users will be signed in on one request and signed out on the next. Use SESSION_STORE=filesystem or redis, or --workers 1.`,
-  )
-}
-
-function address(host: string | undefined, port: number): string {
+function urlOf(host: string | undefined, port: number): string {
   const anywhere = host === undefined || host === '::' || host === '0.0.0.0'
   const name = anywhere ? 'localhost' : host.includes(':') ? `[${host}]` : host
   return `http://${name}:${port}`

@@ -1,14 +1,18 @@
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { breakOffWhenEnded, lastWordsMs } from './handover.ts'
 import { type Failed, isFromWorker, type Ready, type Said, stopMessage } from './messages.ts'
+
+/** How long what an ended worker said last may be on the way, in milliseconds. */
+const lastWordsMs = 100
 
 export interface Death {
   /** For a sentence: `ended with code 1`. */
   readonly how: string
   /** It ended by itself, with nothing cut and everything closed. */
   readonly clean: boolean
+  /** Because it did not stop in time. */
+  readonly wasKilled: boolean
 }
 
 /** The primary's view of one worker. */
@@ -16,17 +20,21 @@ export class WorkerProcess {
   readonly started: Promise<Ready | Failed>
   readonly ended: Promise<Death>
   readonly #worker: Worker
+  readonly #limit: number
   #readyAt: number | undefined
   #endedAt: number | undefined
+  #stopLimit: NodeJS.Timeout | undefined
+  #wasKilled = false
 
   /**
    * Forks a worker with what `cluster.setupPrimary` set.
    *
    * @param hear gets what it logs while it starts
+   * @param limit milliseconds that it may take to stop before it is killed
    */
-  constructor(hear: (said: Said) => void) {
+  constructor(hear: (said: Said) => void, limit: number) {
+    this.#limit = limit
     this.#worker = cluster.fork()
-    breakOffWhenEnded(this.#worker)
     this.ended = this.#end()
     const answered = new Promise<Ready | Failed>(resolve => {
       this.#worker.on('message', (message: unknown) => {
@@ -54,6 +62,10 @@ export class WorkerProcess {
   /** Lets it finish what runs. */
   stop(): void {
     if (this.#worker.isConnected()) this.#worker.send(stopMessage, () => undefined)
+    this.#stopLimit ??= setTimeout(() => {
+      this.#wasKilled = true
+      this.kill()
+    }, this.#limit)
   }
 
   /** Ends it at once. */
@@ -68,8 +80,9 @@ export class WorkerProcess {
         [signal ? `was ended by ${signal}` : `ended with code ${code}`, code === 0] as const,
       (error: unknown) => [`could not be started (${error})`, false] as const,
     )
+    clearTimeout(this.#stopLimit)
     this.#endedAt = performance.now()
     if (worker.isConnected()) await Promise.race([once(worker, 'disconnect'), sleep(lastWordsMs)])
-    return { how, clean }
+    return { how, clean, wasKilled: this.#wasKilled }
   }
 }

@@ -1,33 +1,45 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
 import type { Ready, Said } from './messages.ts'
-import { crashLoop, longEnoughMs, restartDelay } from './restarts.ts'
-import { workerLimitMs } from './stop-limits.ts'
+import { Place, type Staff } from './place.ts'
+import { longEnoughMs } from './restarts.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** Keeps as many workers alive as were added. */
 export class Workers {
   readonly #log: Logger
+  readonly #limit: number
+  readonly #places: Place[] = []
   readonly #living = new Set<WorkerProcess>()
   /** What workers said while starting: the same of another one is not shown again. */
   readonly #heard = new Set<string>()
   readonly #stopping = new AbortController()
-  /** Whether any worker ever served long enough: then the application can, and what kills its workers may pass. */
+  readonly #staff: Staff
   #wasWell = false
+  #renewing: Promise<void> = Promise.resolve()
   /** Never resolves; rejects when a worker can't be kept alive. */
   readonly failure: Promise<never>
   #fail: (error: unknown) => void = () => undefined
 
-  constructor(log: Logger) {
+  /** @param limit milliseconds that a worker may take to stop before it is killed */
+  constructor(log: Logger, limit: number) {
     this.#log = log
+    this.#limit = limit
     this.failure = new Promise((_resolve, reject) => {
       this.#fail = reject
     })
     this.failure.catch(() => undefined)
+    this.#staff = {
+      log,
+      fork: () => this.#fork(),
+      wasWell: () => this.#looksWell(),
+      isStopping: () => this.#stopping.signal.aborted,
+      pause: ms => sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined),
+    }
   }
 
   get pids(): number[] {
-    return [...this.#living].flatMap(({ pid }) => pid ?? [])
+    return this.#places.flatMap(({ pid }) => pid ?? [])
   }
 
   /**
@@ -36,24 +48,24 @@ export class Workers {
    * @throws Error with the worker's message if it can't start: a second try would end in the same way
    */
   async add(): Promise<Ready> {
-    const worker = this.#fork()
-    const started = await worker.started
-    if (started.sojourn === 'failed') throw new Error(started.message)
-    this.#keepAlive(worker).catch(this.#fail)
-    return started
+    const { place, ready } = await Place.fill(this.#staff)
+    this.#places.push(place)
+    place.keepFilled().catch(this.#fail)
+    return ready
+  }
+
+  /** Replaces all workers, one after the other; if a new one can't start, those that are left go on. */
+  renew(): Promise<void> {
+    this.#renewing = this.#renewing.then(() => this.#renewAll())
+    return this.#renewing
   }
 
   /** Lets all of them finish. @returns whether they could, with nothing cut and everything closed */
   async stop(): Promise<boolean> {
     this.#stopping.abort()
-    const limit = setTimeout(() => {
-      this.#log.error('Workers that did not end are killed.')
-      this.kill()
-    }, workerLimitMs)
     const living = [...this.#living]
     for (const worker of living) worker.stop()
     const deaths = await Promise.all(living.map(({ ended }) => ended))
-    clearTimeout(limit)
     return deaths.every(({ clean }) => clean)
   }
 
@@ -62,37 +74,38 @@ export class Workers {
     for (const worker of this.#living) worker.kill()
   }
 
-  /** The life of one place among the workers, from death to death. */
-  async #keepAlive(first: WorkerProcess): Promise<void> {
-    let worker = first
-    let shortLives = 0
-    for (;;) {
-      const { how } = await worker.ended
-      const { served } = worker
-      this.#living.delete(worker)
+  async #renewAll(): Promise<void> {
+    if (this.#stopping.signal.aborted) return
+    this.#heard.clear()
+    try {
+      for (const place of this.#places) await place.renew()
+      this.#log.info(`Workers: ${this.#places.length} (pid ${this.pids.join(', ')}), all new`)
+    } catch (error) {
       if (this.#stopping.signal.aborted) return
-      shortLives = served < longEnoughMs ? shortLives + 1 : 0
-      this.#wasWell ||= [worker, ...this.#living].some(each => each.served >= longEnoughMs)
-      if (shortLives === crashLoop && !this.#wasWell) {
-        throw new Error(
-          `Worker ${worker.pid} ${how}, as ${crashLoop - 1} before it, each within ${longEnoughMs / 1000} s. Giving up: mend what they said above, then start again.`,
-        )
-      }
-      this.#log.warn(`Worker ${worker.pid} ${how}. Starting another.`)
-      await this.#pause(restartDelay(shortLives))
-      if (this.#stopping.signal.aborted) return
-      worker = this.#fork()
-      const started = await worker.started
-      if (started.sojourn === 'failed') this.#log.error(started.message)
-      else this.#log.info(`Worker ${worker.pid} took its place.`)
+      const message = error instanceof Error ? error.message : String(error)
+      this.#log.error(`${message}\nA new worker can't start, so those that serve go on.`)
     }
   }
 
   #fork(): WorkerProcess {
     this.#stopping.signal.throwIfAborted()
-    const worker = new WorkerProcess(message => this.#hear(message))
+    const worker = new WorkerProcess(message => this.#hear(message), this.#limit)
     this.#living.add(worker)
+    this.#bury(worker).catch(this.#fail)
     return worker
+  }
+
+  async #bury(worker: WorkerProcess): Promise<void> {
+    const { wasKilled } = await worker.ended
+    this.#wasWell ||= worker.served >= longEnoughMs
+    this.#living.delete(worker)
+    if (wasKilled) this.#log.error(`Worker ${worker.pid} did not end in time and was killed.`)
+  }
+
+  /** Then the application can serve, and what kills its workers may pass. */
+  #looksWell(): boolean {
+    this.#wasWell ||= [...this.#living].some(({ served }) => served >= longEnoughMs)
+    return this.#wasWell
   }
 
   #hear(message: Said): void {
@@ -100,9 +113,5 @@ export class Workers {
     this.#heard.add(message.text)
     if (message.to === 'stdout') this.#log.info(message.text)
     else this.#log.warn(message.text)
-  }
-
-  #pause(ms: number): Promise<void> {
-    return sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined)
   }
 }

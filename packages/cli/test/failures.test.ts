@@ -55,9 +55,12 @@ test('a port in use is named', async () => {
 })
 
 test.each([
-  [['--workers', '0'], {}, /--workers .* must be a whole number from 1 on/],
+  [['--workers', '0'], {}, /--workers .* must be a whole number from 1 on, auto, or 2n\+1/],
   [[], { SOJOURN_WORKERS: 'many' }, /from env 'SOJOURN_WORKERS' is invalid/],
-  [[], { WEB_CONCURRENCY: '-1' }, /WEB_CONCURRENCY must be a whole number/],
+  [[], { WEB_CONCURRENCY: '-1' }, /WEB_CONCURRENCY is '-1'. It must be a whole number/],
+  [['--server', 'threads', '--workers', '2'], {}, /'--workers' does not go with '--server threads'/],
+  [['--threads', '2'], {}, /'--threads' does not go with '--server cluster'/],
+  [['--keep-alive', '-1'], {}, /--keep-alive .* number of seconds from 0/],
   [['--port', 'http'], {}, /--port .* whole number from 0 to 65535/],
   [['--what'], {}, /unknown option '--what'/],
 ])('%j %j is refused', async (args, env, message) => {

@@ -92,7 +92,7 @@ export class Serving {
   }
 
   async pids(): Promise<number[]> {
-    const [, list = ''] = await this.line(/^Workers: \d+ \(pid ([\d, ]+)\)$/)
+    const [, list = ''] = await this.line(/^(?:Workers|Threads): \d+, .* \(pid ([\d, ]+)\)$/)
     return list.split(', ').map(Number)
   }
 

@@ -1,0 +1,87 @@
+import type { Logger } from '@sojourn/core'
+import type { Ready } from './messages.ts'
+import { crashLoop, longEnoughMs, restartDelay } from './restarts.ts'
+import type { Death, WorkerProcess } from './worker-process.ts'
+
+/** What a place asks of the whole. */
+export interface Staff {
+  readonly log: Logger
+  /** Starts a worker. @throws when all are stopping */
+  fork(): WorkerProcess
+  /** Whether any worker ever served long enough. */
+  wasWell(): boolean
+  isStopping(): boolean
+  pause(ms: number): Promise<void>
+}
+
+/** One place among the workers: a worker in it that dies is replaced. */
+export class Place {
+  readonly #staff: Staff
+  #worker: WorkerProcess
+
+  private constructor(staff: Staff, worker: WorkerProcess) {
+    this.#staff = staff
+    this.#worker = worker
+  }
+
+  /** @throws Error with the worker's message if it can't start: a second try would end in the same way */
+  static async fill(staff: Staff): Promise<{ place: Place; ready: Ready }> {
+    const worker = staff.fork()
+    const ready = await worker.started
+    if (ready.sojourn === 'failed') throw new Error(ready.message)
+    return { place: new Place(staff, worker), ready }
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.pid
+  }
+
+  /**
+   * Replaces the worker: a new one listens before the old one stops.
+   *
+   * @throws Error with the new one's message if it can't start: the old one goes on then
+   */
+  async renew(): Promise<void> {
+    const next = this.#staff.fork()
+    const started = await next.started
+    if (started.sojourn === 'failed') throw new Error(started.message)
+    const old = this.#worker
+    this.#worker = next
+    old.stop()
+  }
+
+  /** Until all stop. @throws Error if it can't be kept filled */
+  async keepFilled(): Promise<void> {
+    const { log } = this.#staff
+    let shortLives = 0
+    for (;;) {
+      const worker = this.#worker
+      const death = await worker.ended
+      if (this.#staff.isStopping()) return
+      // It was replaced.
+      if (worker !== this.#worker) continue
+      shortLives = worker.served < longEnoughMs ? shortLives + 1 : 0
+      if (shortLives === crashLoop && !this.#staff.wasWell()) throw givenUp(worker, death)
+      log.warn(`Worker ${worker.pid} ${death.how}. Starting another.`)
+      await this.#staff.pause(restartDelay(shortLives))
+      if (this.#staff.isStopping()) return
+      // Meanwhile it may have been renewed.
+      if (worker === this.#worker) await this.#refill()
+    }
+  }
+
+  async #refill(): Promise<void> {
+    const { log } = this.#staff
+    const worker = this.#staff.fork()
+    this.#worker = worker
+    const started = await worker.started
+    if (started.sojourn === 'failed') log.error(started.message)
+    else log.info(`Worker ${worker.pid} took its place.`)
+  }
+}
+
+function givenUp({ pid }: WorkerProcess, { how }: Death): Error {
+  return new Error(
+    `Worker ${pid} ${how}, as ${crashLoop - 1} before it, each within ${longEnoughMs / 1000} s. Giving up: mend what they said above, then start again.`,
+  )
+}

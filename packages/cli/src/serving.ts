@@ -1,0 +1,85 @@
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { explain } from './explain.ts'
+import { GracefulServer } from './graceful-server.ts'
+import { type App, loadApp } from './load-app.ts'
+import type { FromWorker } from './messages.ts'
+import type { Plan } from './plan.ts'
+import { relayConsole } from './relay-console.ts'
+import { inherited } from './sockets.ts'
+
+/** A module that is served, by a process or by a thread of one, from loading it to closing what it opened. */
+export class Serving {
+  readonly #plan: Plan
+  readonly #socket: number | undefined
+  readonly #tell: (message: FromWorker) => void
+  #app: App | undefined
+  #server: GracefulServer | undefined
+  #stopping: Promise<number> | undefined
+
+  /** @param socket the file descriptor to accept from; undefined on Windows */
+  constructor(plan: Plan, socket: number | undefined, tell: (message: FromWorker) => void) {
+    this.#plan = plan
+    this.#socket = socket
+    this.#tell = tell
+  }
+
+  /** @returns whether it serves; if not, the primary was told why */
+  async start(): Promise<boolean> {
+    const { url, limits } = this.#plan
+    const restoreConsole = relayConsole((to, text) => this.#tell({ sojourn: 'said', to, text }))
+    try {
+      // The application is the main module, to itself and to whoever looks for packages beside it.
+      process.argv.splice(1, process.argv.length, fileURLToPath(url))
+      const app = await loadApp(url)
+      const server = new GracefulServer(limits)
+      server.on('request', app.listener)
+      await this.#listen(server)
+      this.#app = app
+      this.#server = server
+      this.#tell(readyOf(app))
+      return true
+    } catch (error) {
+      this.#tell({ sojourn: 'failed', message: explain(error) })
+      return false
+    } finally {
+      restoreConsole()
+    }
+  }
+
+  /** Lets what runs finish, then closes the application. @returns the exit code: 0 if nothing was cut */
+  stop(): Promise<number> {
+    this.#stopping ??= this.#finish()
+    return this.#stopping
+  }
+
+  async #listen(server: GracefulServer): Promise<void> {
+    const { port, host } = this.#plan.listen
+    if (this.#socket !== undefined) server.listen(inherited(this.#socket))
+    else server.listen({ port, ...(host !== undefined && { host }) })
+    await once(server, 'listening')
+  }
+
+  /** While it still starts, there is nothing to finish. */
+  async #finish(): Promise<number> {
+    const cut = (await this.#server?.stop()) ?? 0
+    if (cut > 0)
+      process.stderr.write(
+        `${cut} requests took longer than ${this.#plan.limits.stop / 1000} s and were cut.\n`,
+      )
+    try {
+      await this.#app?.close()
+    } catch (error) {
+      process.stderr.write(`The application's close failed: ${explain(error)}\n`)
+      return 1
+    }
+    return cut > 0 ? 1 : 0
+  }
+}
+
+function readyOf({ sessions, trustsProxy }: App): FromWorker {
+  const facts = sessions.map(({ store, fingerprint, settings }) => {
+    return { shared: store.supports.sharedAcrossProcesses, fingerprint, secure: settings.cookie.secure }
+  })
+  return { sojourn: 'ready', sessions: facts, trustsProxy }
+}
