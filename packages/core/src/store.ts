@@ -85,6 +85,11 @@ export interface StoreHealth {
    * host:6379`. Never with a password.
    */
   readonly location?: string
+  /**
+   * What operators want to know of it, such as `{ version: '7.2.4' }`. `clockDifference` is by how many milliseconds its
+   * clock is ahead of this process's.
+   */
+  readonly details?: Readonly<Record<string, string | number>>
 }
 
 /**

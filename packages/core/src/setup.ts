@@ -1,0 +1,2 @@
+export { chooseStore, selectStore } from './select-store.ts'
+export { resolveSettings } from './settings.ts'
