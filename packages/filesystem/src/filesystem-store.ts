@@ -1,4 +1,4 @@
-import { statfs } from 'node:fs/promises'
+import { stat, statfs } from 'node:fs/promises'
 import type {
   Conflict,
   Eviction,
@@ -16,6 +16,8 @@ import { longestTimer, projectFolder, unavailable } from '@sojourn/core/store-ki
 import { KeyvStore } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
+import { mediumOf } from './medium.ts'
+import { moveIn, othersIn, timeIn } from './tenants.ts'
 
 export interface FilesystemStoreOptions {
   /** Default: one folder per project and user in `/dev/shm`, or else in the folder for temporary files. */
@@ -50,6 +52,7 @@ export async function openStore({ settings, logger }: StoreContext): Promise<Ses
   const { directory, threshold, keyPrefix, storeTimeout } = settings
   const store = new FilesystemStore({ directory, threshold, keyPrefix, lockTimeout: storeTimeout, logger })
   await store.open()
+  await moveIn(store.directory)
   return store
 }
 
@@ -82,6 +85,10 @@ class FilesystemStore extends KeyvStore implements Eviction {
     this.#adapter = adapter
     this.#threshold = threshold
     this.#cleanupOptions = { threshold, logger, interval: Math.min(cleanupInterval, longestTimer) }
+  }
+
+  get directory(): string {
+    return this.#adapter.opts.directory
   }
 
   /** @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it */
@@ -118,8 +125,13 @@ class FilesystemStore extends KeyvStore implements Eviction {
   override async health(): Promise<StoreHealth> {
     const start = performance.now()
     const cleanup = await this.open()
-    const { directory } = this.#adapter.opts
-    const { bavail, blocks, ffree, files } = await statfs(directory)
+    const { directory } = this
+    const [disk, folder, others] = await Promise.all([
+      statfs(directory),
+      stat(directory),
+      othersIn(directory),
+    ])
+    const { bavail, blocks, ffree, files } = disk
     const latency = performance.now() - start
     const warnings: string[] = []
     if (bavail < blocks * scarce) warnings.push('the disk is almost full: new sessions will be refused')
@@ -128,7 +140,29 @@ class FilesystemStore extends KeyvStore implements Eviction {
     if (this.#threshold > 0 && cleanup.count >= this.#threshold) {
       warnings.push('the threshold is reached: live sessions are being ended')
     }
-    return { store: this.name, reachable: true, latency, warnings, location: `in ${directory}` }
+    const medium = mediumOf(disk.type)
+    if (medium.startsWith('network'))
+      warnings.push(
+        'a network file system keeps no locks as this store needs them: set SESSION_DIR to a local disk',
+      )
+    if (others.length > 0) {
+      warnings.push(
+        `other applications keep sessions here too, and all count against one threshold (those that no longer do: rm ${others.join(' ')}): give each a SESSION_DIR of its own`,
+      )
+    }
+    const time = await timeIn(directory)
+    const details = {
+      medium,
+      owner: `uid ${folder.uid}`,
+      mode: (folder.mode & 0o777).toString(8).padStart(4, '0'),
+      freeSpace: `${Math.floor((bavail * disk.bsize) / 2 ** 20)} MB of ${Math.floor((blocks * disk.bsize) / 2 ** 20)} MB`,
+      freeInodes: files === 0 ? 'no limit' : `${ffree} of ${files}`,
+      sessions: cleanup.count,
+      threshold: this.#threshold,
+      locks: 'the kernel ends them with their process, so that none goes stale',
+      ...(time !== undefined && { clockDifference: Math.round(time - Date.now()) }),
+    }
+    return { store: this.name, reachable: true, latency, warnings, location: `in ${directory}`, details }
   }
 
   override close(): Promise<void> {

@@ -8,6 +8,7 @@ import type { RedisAdapter } from './redis-adapter.ts'
 interface ServerClient {
   info(): Promise<string>
   configGet(name: string): Promise<unknown>
+  time(): Promise<unknown>
 }
 
 /** So many keys at random are hardly ever all those of one of several servers. */
@@ -20,15 +21,21 @@ const longestLag = 5
 /** Bytes of changes: some hundred sessions. */
 const longestGap = 2 ** 20
 
-/**
- * What endangers sessions in these servers, one sentence each. What a server's rules (ACL) forbid to ask is left out.
- */
-export async function dangers(link: Link): Promise<string[]> {
+interface Findings {
+  /** What endangers sessions in these servers, one sentence each. */
+  readonly warnings: readonly string[]
+  /** Of the first of them. */
+  readonly details: Readonly<Record<string, string | number>>
+}
+
+/** What is to be said of these servers. What a server's rules (ACL) forbid to ask is left out. */
+export async function examine(link: Link): Promise<Findings> {
   const found = await link.run(async redis => {
     const nodes = (await redis.getMasterNodes()) as unknown as ServerClient[]
     return Promise.all(nodes.map(askServer))
   })
-  return [...new Set(found.flatMap(facts => dangersOf(facts, link.replicated)))]
+  const warnings = new Set(found.flatMap(facts => dangersOf(facts, link.replicated)))
+  return { warnings: [...warnings], details: found[0] === undefined ? {} : detailsOf(found[0]) }
 }
 
 /**
@@ -71,14 +78,45 @@ interface ServerFacts {
   readonly info: Readonly<Record<string, string>>
   /** When Redis writes its data to disk, as `save` has it; `undefined` if it does not say. */
   readonly save: string | undefined
+  /** By how many milliseconds its clock is ahead, as far as the way there lets that be known. */
+  readonly clockDifference: number | undefined
 }
 
 async function askServer(client: ServerClient): Promise<ServerFacts> {
-  const [info, config] = await Promise.allSettled([client.info(), client.configGet('save')])
+  const begun = Date.now()
+  const asked = client.time().then(time => timeOf(time) - (begun + Date.now()) / 2)
+  const [info, config, difference] = await Promise.allSettled([
+    client.info(),
+    client.configGet('save'),
+    asked,
+  ])
   const save: unknown = config.status === 'fulfilled' ? Object.entries(config.value ?? {})[0]?.[1] : undefined
   return {
     info: info.status === 'fulfilled' ? parseInfo(String(info.value)) : {},
     save: typeof save === 'string' ? save : undefined,
+    clockDifference: difference.status === 'fulfilled' ? finite(difference.value) : undefined,
+  }
+}
+
+/** Epoch ms of the seconds and microseconds that Redis tells. */
+function timeOf(reply: unknown): number {
+  if (!Array.isArray(reply)) return Number.NaN
+  const [seconds, microseconds] = reply.map(Number)
+  return Number(seconds) * 1000 + Number(microseconds) / 1000
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? Math.round(value) : undefined
+}
+
+function detailsOf({ info, save, clockDifference }: ServerFacts): Record<string, string | number> {
+  const { redis_version: version, maxmemory_policy: evictionPolicy } = info
+  const persistence = info.aof_enabled === '1' ? 'append-only file' : save ? 'snapshots' : undefined
+  return {
+    ...(version !== undefined && { version }),
+    ...(evictionPolicy !== undefined && { evictionPolicy }),
+    ...(persistence !== undefined && { persistence }),
+    ...(clockDifference !== undefined && { clockDifference }),
   }
 }
 

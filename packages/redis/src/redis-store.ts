@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { SessionRecord, SessionStore, StoreContext, StoreHealth } from '@sojourn/core'
 import { KeyvStore } from '@sojourn/keyv'
 import { connectionFrom, isClient, type RedisConnection, type RedisTls, tlsFrom } from './connection.ts'
-import { dangers, tryOut } from './health.ts'
+import { examine, tryOut } from './health.ts'
 import { Link } from './link.ts'
 import { RedisAdapter } from './redis-adapter.ts'
 import { serversOf } from './servers.ts'
@@ -72,8 +72,9 @@ class RedisStore extends KeyvStore {
 
   override async health(): Promise<StoreHealth> {
     const tried = tryOut(this.#adapter, this.keyOf(`health-${randomUUID()}`), !this.#isTried)
-    const [health, warnings, trouble] = await Promise.all([super.health(), dangers(this.#link), tried])
+    const [health, found, trouble] = await Promise.all([super.health(), examine(this.#link), tried])
     this.#isTried = true
-    return { ...health, warnings: [...new Set([...trouble, ...warnings])], location: this.#link.at }
+    const warnings = [...new Set([...trouble, ...found.warnings])]
+    return { ...health, warnings, location: this.#link.at, details: found.details }
   }
 }
