@@ -1,13 +1,16 @@
 import { once } from 'node:events'
 import { type IncomingMessage, Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Limits } from './plan.ts'
+import { processFor, processHeader } from './process-header.ts'
 
-/** How long a connection without a request may stay open at the end: its next request may be on the way. */
+/** How long a connection without a request may stay open if the end is to come soon: its next request may be on the way. */
 const lastCallMs = 1000
-/** Under load there is always one more connection to accept. */
-const longestAcceptMs = 500
+/** When so long no connection came, none is on the way. */
+const noMoreMs = 100
+/** Under load there is always one more. */
+const longestAcceptMs = 2000
 
 const tooSlow = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
@@ -42,16 +45,18 @@ export class GracefulServer extends Server {
    * Stops accepting, once nothing waits to be accepted, and resolves when every answer has left, or was cut because it
    * took longer than the limit.
    *
+   * @param soon if false, connections that wait for a next request do so for as long as they were promised
    * @returns how many answers were cut
    */
-  async stop(): Promise<number> {
+  async stop(soon: boolean): Promise<number> {
     let cut = 0
     this.#stopping = true
     for (const res of this.#answers) if (!res.headersSent) res.setHeader('Connection', 'close')
     await this.#acceptWhatWaits()
     const closed = once(this, 'close')
     this.close()
-    const lastCall = setTimeout(() => this.#hangUp(), lastCallMs)
+    const { keepAlive } = this.#limits
+    const lastCall = setTimeout(() => this.#hangUp(), soon ? lastCallMs : Math.max(lastCallMs, keepAlive))
     const end = setTimeout(() => {
       cut = this.#answers.size
       this.closeAllConnections()
@@ -68,15 +73,17 @@ export class GracefulServer extends Server {
     if (!this.#stopping) super.closeIdleConnections()
   }
 
-  /** Whoever connected in time is answered: in each turn of the event loop Node accepts one connection, if there is any. */
+  /**
+   * Whoever connected in time is answered. Node accepts one connection in each turn of the event loop, and a busy system
+   * may take a while to bring those that clients hold for made.
+   */
   async #acceptWhatWaits(): Promise<void> {
     const begun = performance.now()
     let before = -1
-    await nextTurn()
     while (before < this.#accepted && performance.now() - begun < longestAcceptMs) {
       before = this.#accepted
-      await nextTurn()
-      await nextTurn()
+      await sleep(noMoreMs)
+      await nextTurns()
     }
   }
 
@@ -85,6 +92,8 @@ export class GracefulServer extends Server {
     this.#quiet.delete(socket)
     this.#answers.add(res)
     if (this.#stopping) res.setHeader('Connection', 'close')
+    const answering = processFor(req)
+    if (answering !== undefined) res.setHeader(processHeader, answering)
     const { request: limit } = this.#limits
     const late = limit > 0 ? setTimeout(() => this.#refuse(res), limit) : undefined
     res.once('close', () => {
@@ -107,8 +116,13 @@ export class GracefulServer extends Server {
 
   /** Only on those of which nothing has come in: a busy process may not have read it yet. */
   async #hangUp(): Promise<void> {
-    await nextTurn()
-    await nextTurn()
+    await nextTurns()
     for (const socket of this.#quiet) socket.destroy()
   }
+}
+
+/** A busy process has read by then what came in. */
+async function nextTurns(): Promise<void> {
+  await nextTurn()
+  await nextTurn()
 }

@@ -34,6 +34,19 @@ export interface Failed {
 /** What the primary tells a worker: finish what runs, then end. */
 export const stopMessage = 'sojourn:stop'
 
+/** The same, when another serves already, so that there is no hurry. */
+export const retireMessage = 'sojourn:retire'
+
+/** What the primary tells a worker: accept from another's socket too, because that one has died. */
+export interface Adopt {
+  readonly sojourn: 'adopt'
+  readonly place: number
+}
+
+export function isAdopt(message: unknown): message is Adopt {
+  return isFromWorker(message) && 'place' in message
+}
+
 export function isFromWorker(message: unknown): message is FromWorker {
   return typeof message === 'object' && message !== null && 'sojourn' in message
 }

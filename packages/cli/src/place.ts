@@ -1,13 +1,15 @@
 import type { Logger } from '@sojourn/core'
-import type { Ready } from './messages.ts'
+import { type Ready, retireMessage } from './messages.ts'
 import { crashLoop, longEnoughMs, restartDelay } from './restarts.ts'
 import type { Death, WorkerProcess } from './worker-process.ts'
 
 /** What a place asks of the whole. */
 export interface Staff {
   readonly log: Logger
-  /** Starts a worker. @throws when all are stopping */
-  fork(): WorkerProcess
+  /** Starts a worker for a place. @throws when all are stopping */
+  fork(place: number): WorkerProcess
+  /** Lets another worker accept what comes to this place. */
+  standIn(place: number): void
   /** Whether any worker ever served long enough. */
   wasWell(): boolean
   isStopping(): boolean
@@ -17,19 +19,25 @@ export interface Staff {
 /** One place among the workers: a worker in it that dies is replaced. */
 export class Place {
   readonly #staff: Staff
+  readonly #number: number
   #worker: WorkerProcess
 
-  private constructor(staff: Staff, worker: WorkerProcess) {
+  private constructor(staff: Staff, number: number, worker: WorkerProcess) {
     this.#staff = staff
+    this.#number = number
     this.#worker = worker
   }
 
   /** @throws Error with the worker's message if it can't start: a second try would end in the same way */
-  static async fill(staff: Staff): Promise<{ place: Place; ready: Ready }> {
-    const worker = staff.fork()
+  static async fill(staff: Staff, number: number): Promise<{ place: Place; ready: Ready }> {
+    const worker = staff.fork(number)
     const ready = await worker.started
     if (ready.sojourn === 'failed') throw new Error(ready.message)
-    return { place: new Place(staff, worker), ready }
+    return { place: new Place(staff, number, worker), ready }
+  }
+
+  get worker(): WorkerProcess {
+    return this.#worker
   }
 
   get pid(): number | undefined {
@@ -42,12 +50,12 @@ export class Place {
    * @throws Error with the new one's message if it can't start: the old one goes on then
    */
   async renew(): Promise<void> {
-    const next = this.#staff.fork()
+    const next = this.#staff.fork(this.#number)
     const started = await next.started
     if (started.sojourn === 'failed') throw new Error(started.message)
     const old = this.#worker
     this.#worker = next
-    old.stop()
+    old.stop(retireMessage)
   }
 
   /** Until all stop. @throws Error if it can't be kept filled */
@@ -63,6 +71,7 @@ export class Place {
       shortLives = worker.served < longEnoughMs ? shortLives + 1 : 0
       if (shortLives === crashLoop && !this.#staff.wasWell()) throw givenUp(worker, death)
       log.warn(`Worker ${worker.pid} ${death.how}. Starting another.`)
+      this.#staff.standIn(this.#number)
       await this.#staff.pause(restartDelay(shortLives))
       if (this.#staff.isStopping()) return
       // Meanwhile it may have been renewed.
@@ -72,7 +81,7 @@ export class Place {
 
   async #refill(): Promise<void> {
     const { log } = this.#staff
-    const worker = this.#staff.fork()
+    const worker = this.#staff.fork(this.#number)
     this.#worker = worker
     const started = await worker.started
     if (started.sojourn === 'failed') log.error(started.message)

@@ -4,6 +4,8 @@ export interface Plan {
   readonly url: string
   /** `null`: the process itself serves; else so many threads in it. */
   readonly threads: number | null
+  /** Which of the sockets is the process's own, if it has no threads. */
+  readonly place: number
   readonly listen: ListenPlan
   readonly limits: Limits
 }
@@ -18,7 +20,7 @@ export interface Limits {
   readonly stop: number
 }
 
-/** The sockets that the worker inherits, one for each thread; none on Windows, where cluster hands them over. */
+/** The sockets that every worker inherits; none on Windows, where cluster hands them over. */
 export interface ListenPlan {
   readonly fds: readonly number[]
   readonly port: number

@@ -1,10 +1,10 @@
-import cluster from 'node:cluster'
+import cluster, { type Worker } from 'node:cluster'
 import { extname, join } from 'node:path'
 import type { Environment, Logger } from '@sojourn/core'
 import { explain } from './explain.ts'
 import { fromPlan, type Limits, type Plan, workerLimit } from './plan.ts'
 import { stopSignal } from './signals.ts'
-import { type Address, bindOne, bindSeveral, type Socket, type Sockets } from './sockets.ts'
+import { type Address, bindOne, bindSeveral, type Sockets } from './sockets.ts'
 import { warnings } from './warnings.ts'
 import { Workers } from './workers.ts'
 
@@ -32,57 +32,80 @@ const standardStreams = ['ignore', 'inherit', 'inherit', 'ipc'] as const
  * @returns the exit code: 0 if all that ran was finished
  */
 export async function serve(options: ServeOptions, log: Logger, env: Environment): Promise<number> {
-  const workers = new Workers(log, workerLimit(options.limits))
+  let bound: Bound
+  try {
+    bound = await bind(options, log)
+  } catch (error) {
+    log.error(explain(error))
+    return 1
+  }
+  const workers = new Workers(log, place => launch(options, bound, place), workerLimit(options.limits))
   const signal = stopSignal(code => {
     workers.kill()
     process.exit(code)
   })
   let code = 0
-  let sockets: readonly Socket[] = []
   try {
-    const bound = await bind(options, log)
-    sockets = bound.sockets
     await Promise.race([signal, keepServing(workers, bound, options, log, env)])
   } catch (error) {
-    log.error(error instanceof Error && !('syscall' in error) ? error.message : explain(error))
+    log.error(error instanceof Error ? error.message : String(error))
     code = 1
   }
-  for (const socket of sockets) socket.close()
+  for (const socket of bound.sockets) socket.close()
   const clean = await workers.stop()
   return clean ? code : 1
 }
 
 interface Bound extends Sockets {
+  /** `null` for processes. */
   readonly threads: number | null
 }
 
 async function bind({ server, count, address }: ServeOptions, log: Logger): Promise<Bound> {
-  if (server === 'cluster') return { ...(await bindOne(address)), threads: null }
   try {
-    return { ...(await bindSeveral(address, count)), threads: count }
+    return { ...(await bindSeveral(address, count)), threads: server === 'threads' ? count : null }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOTSUP')) throw error
-    log.warn('This platform does not spread connections over threads (SO_REUSEPORT): serving with one.')
-    return { ...(await bindOne(address)), threads: 1 }
   }
+  const one = await bindOne(address)
+  if (process.platform === 'win32' && server === 'cluster') return { ...leaveToCluster(one), threads: null }
+  if (server === 'cluster') return { ...one, threads: null }
+  log.warn('This platform does not spread connections over threads (SO_REUSEPORT): serving with one.')
+  return { ...one, threads: 1 }
+}
+
+/** Processes can't inherit sockets there. */
+function leaveToCluster({ port, sockets }: Sockets): Sockets {
+  for (const socket of sockets) socket.close()
+  return { port, sockets: [] }
+}
+
+function launch(
+  { url, limits, address }: ServeOptions,
+  { sockets, threads, port }: Bound,
+  place: number,
+): Worker {
+  const fds = sockets.map((_, index) => standardStreams.length + index)
+  const listen = { fds, port, host: address.host }
+  const plan: Plan = { url, threads, limits, listen, place: Math.min(place, sockets.length - 1) }
+  const stdio = [...standardStreams, ...sockets.map(({ fd }) => fd)]
+  cluster.setupPrimary({ exec: workerFile, args: [fromPlan(plan)], stdio })
+  return cluster.fork()
 }
 
 async function keepServing(
   workers: Workers,
-  bound: Bound,
-  { url, count, reason, address, limits }: ServeOptions,
+  { port, threads }: Bound,
+  { count, reason, address }: ServeOptions,
   log: Logger,
   env: Environment,
 ): Promise<never> {
-  const { port, threads } = bound
-  const fds = bound.sockets.map((_, index) => standardStreams.length + index)
-  const plan: Plan = { url, threads, limits, listen: { fds, port, host: address.host } }
-  const stdio = [...standardStreams, ...bound.sockets.map(({ fd }) => fd)]
-  cluster.setupPrimary({ exec: workerFile, args: [fromPlan(plan)], stdio })
   const processes = threads === null ? count : 1
   // The first one alone: a module that fails then does so once.
-  const first = await workers.add()
-  const others = await Promise.all(Array.from({ length: processes - 1 }, () => workers.add()))
+  const first = await workers.add(0)
+  const others = await Promise.all(
+    Array.from({ length: processes - 1 }, (_, index) => workers.add(index + 1)),
+  )
   for (const warning of warnings([first, ...others], threads ?? count, env)) log.warn(warning)
   const pids = `(pid ${workers.pids.join(', ')})`
   if (threads === null) log.info(`Workers: ${count}, ${reason} ${pids}`)

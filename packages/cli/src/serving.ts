@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { explain } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
@@ -11,16 +12,17 @@ import { inherited } from './sockets.ts'
 /** A module that is served, by a process or by a thread of one, from loading it to closing what it opened. */
 export class Serving {
   readonly #plan: Plan
-  readonly #socket: number | undefined
+  readonly #place: number
+  readonly #adopted = new Map<number, Server>()
   readonly #tell: (message: FromWorker) => void
   #app: App | undefined
   #server: GracefulServer | undefined
   #stopping: Promise<number> | undefined
 
-  /** @param socket the file descriptor to accept from; undefined on Windows */
-  constructor(plan: Plan, socket: number | undefined, tell: (message: FromWorker) => void) {
+  /** @param place whose socket it accepts from */
+  constructor(plan: Plan, place: number, tell: (message: FromWorker) => void) {
     this.#plan = plan
-    this.#socket = socket
+    this.#place = place
     this.#tell = tell
   }
 
@@ -47,22 +49,41 @@ export class Serving {
     }
   }
 
-  /** Lets what runs finish, then closes the application. @returns the exit code: 0 if nothing was cut */
-  stop(): Promise<number> {
-    this.#stopping ??= this.#finish()
+  /**
+   * Lets what runs finish, then closes the application.
+   *
+   * @param soon whether connections that wait for a next request wait for less than they were promised
+   * @returns the exit code: 0 if nothing was cut
+   */
+  stop(soon: boolean): Promise<number> {
+    this.#stopping ??= this.#finish(soon)
     return this.#stopping
   }
 
+  /** Accepts what comes to another's socket too: nobody else does until that one is replaced. */
+  adopt(place: number): void {
+    const { fds } = this.#plan.listen
+    const fd = fds[place]
+    const server = this.#server
+    const isMine = fd === fds[this.#place]
+    if (fd === undefined || isMine || server === undefined || this.#stopping || this.#adopted.has(place))
+      return
+    const pass = (socket: Socket) => server.emit('connection', socket)
+    this.#adopted.set(place, createServer(pass).listen(inherited(fd)))
+  }
+
   async #listen(server: GracefulServer): Promise<void> {
-    const { port, host } = this.#plan.listen
-    if (this.#socket !== undefined) server.listen(inherited(this.#socket))
+    const { port, host, fds } = this.#plan.listen
+    const socket = fds[this.#place]
+    if (socket !== undefined) server.listen(inherited(socket))
     else server.listen({ port, ...(host !== undefined && { host }) })
     await once(server, 'listening')
   }
 
   /** While it still starts, there is nothing to finish. */
-  async #finish(): Promise<number> {
-    const cut = (await this.#server?.stop()) ?? 0
+  async #finish(soon: boolean): Promise<number> {
+    for (const server of this.#adopted.values()) server.close()
+    const cut = (await this.#server?.stop(soon)) ?? 0
     if (cut > 0)
       process.stderr.write(
         `${cut} requests took longer than ${this.#plan.limits.stop / 1000} s and were cut.\n`,

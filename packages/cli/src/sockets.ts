@@ -37,8 +37,8 @@ interface Handle extends Socket {
 }
 
 /**
- * Binds one socket for all workers. They live as long as the primary, whatever becomes of workers, and so does what waits
- * in it to be accepted.
+ * Binds one socket. It lives as long as the primary, whatever becomes of workers, and so does what waits in it to be
+ * accepted.
  *
  * @throws Error with `code` and `syscall`, as Node's own `listen` has them
  */

@@ -2,7 +2,14 @@ import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
-import { type Failed, type FromWorker, isFromWorker, type Ready, stopMessage } from './messages.ts'
+import {
+  type Failed,
+  type FromWorker,
+  isFromWorker,
+  type Ready,
+  retireMessage,
+  stopMessage,
+} from './messages.ts'
 import type { Plan } from './plan.ts'
 
 /** Beside this file: compiled, or the TypeScript source. */
@@ -46,17 +53,16 @@ export class Threads {
     return true
   }
 
-  /** @returns the exit code: 0 if nothing was cut in any of them */
-  stop(): Promise<number> {
-    for (const thread of this.#threads) thread.postMessage(stopMessage)
+  /** See `Serving.stop`. */
+  stop(soon: boolean): Promise<number> {
+    for (const thread of this.#threads) thread.postMessage(soon ? stopMessage : retireMessage)
     this.#stopping ??= Promise.all(this.#ends).then(codes => Math.max(...codes))
     return this.#stopping
   }
 
   /** Resolves when it listens, or can't. */
-  async #add(index: number): Promise<Ready | Failed> {
-    const { fds } = this.#plan.listen
-    const thread = new Worker(threadFile, { workerData: { plan: this.#plan, socket: fds[index] } })
+  async #add(place: number): Promise<Ready | Failed> {
+    const thread = new Worker(threadFile, { workerData: { plan: this.#plan, place } })
     this.#threads.push(thread)
     const ended = once(thread, 'exit').then(([code]): number => code)
     this.#ends.push(ended)
@@ -78,6 +84,6 @@ export class Threads {
   async #hearEnd(code: number): Promise<void> {
     if (!this.#isReady || this.#stopping !== undefined) return
     process.stderr.write(`A thread ended with code ${code}: its process finishes and is replaced.\n`)
-    process.exit((await this.stop()) || 1)
+    process.exit((await this.stop(false)) || 1)
   }
 }

@@ -1,7 +1,15 @@
-import cluster, { type Worker } from 'node:cluster'
+import type { Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Failed, isFromWorker, type Ready, type Said, stopMessage } from './messages.ts'
+import {
+  type Adopt,
+  type Failed,
+  isFromWorker,
+  type Ready,
+  type retireMessage,
+  type Said,
+  stopMessage,
+} from './messages.ts'
 
 /** How long what an ended worker said last may be on the way, in milliseconds. */
 const lastWordsMs = 100
@@ -27,17 +35,16 @@ export class WorkerProcess {
   #wasKilled = false
 
   /**
-   * Forks a worker with what `cluster.setupPrimary` set.
-   *
+   * @param worker which has just been forked
    * @param hear gets what it logs while it starts
    * @param limit milliseconds that it may take to stop before it is killed
    */
-  constructor(hear: (said: Said) => void, limit: number) {
+  constructor(worker: Worker, hear: (said: Said) => void, limit: number) {
     this.#limit = limit
-    this.#worker = cluster.fork()
+    this.#worker = worker
     this.ended = this.#end()
     const answered = new Promise<Ready | Failed>(resolve => {
-      this.#worker.on('message', (message: unknown) => {
+      worker.on('message', (message: unknown) => {
         if (!isFromWorker(message)) return
         if (message.sojourn === 'said') return hear(message)
         if (message.sojourn === 'ready') this.#readyAt = performance.now()
@@ -60,17 +67,26 @@ export class WorkerProcess {
   }
 
   /** Lets it finish what runs. */
-  stop(): void {
-    if (this.#worker.isConnected()) this.#worker.send(stopMessage, () => undefined)
+  stop(message: typeof stopMessage | typeof retireMessage = stopMessage): void {
+    this.#send(message)
     this.#stopLimit ??= setTimeout(() => {
       this.#wasKilled = true
       this.kill()
     }, this.#limit)
   }
 
+  /** Lets it accept what comes to the socket of a place whose worker has died. */
+  adopt(place: number): void {
+    this.#send({ sojourn: 'adopt', place })
+  }
+
   /** Ends it at once. */
   kill(): void {
     this.#worker.process.kill('SIGKILL')
+  }
+
+  #send(message: string | Adopt): void {
+    if (this.#worker.isConnected()) this.#worker.send(message, () => undefined)
   }
 
   async #end(): Promise<Death> {

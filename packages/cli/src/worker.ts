@@ -1,4 +1,4 @@
-import { stopMessage } from './messages.ts'
+import { isAdopt, retireMessage, stopMessage } from './messages.ts'
 import { toPlan } from './plan.ts'
 import { Serving } from './serving.ts'
 import { Threads } from './threads.ts'
@@ -7,21 +7,23 @@ import { Threads } from './threads.ts'
 const plan = toPlan(process.argv[2] ?? '')
 const serving =
   plan.threads === null
-    ? new Serving(plan, plan.listen.fds[0], message => process.send?.(message))
+    ? new Serving(plan, plan.place, message => process.send?.(message))
     : new Threads(plan, plan.threads, message => process.send?.(message))
 
 // Ctrl-C in a terminal, or its end, reaches the workers too: the primary decides. SIGTERM means this worker alone.
 process.on('SIGINT', () => undefined)
 process.on('SIGHUP', () => undefined)
-process.on('SIGTERM', stop)
+process.on('SIGTERM', () => stop(false))
 process.on('message', message => {
-  if (message === stopMessage) stop()
+  if (message === stopMessage) stop(true)
+  else if (message === retireMessage) stop(false)
+  else if (isAdopt(message) && serving instanceof Serving) serving.adopt(message.place)
 })
 
 if (!(await serving.start())) end(1)
 
-function stop(): void {
-  serving.stop().then(end, () => end(1))
+function stop(soon: boolean): void {
+  serving.stop(soon).then(end, () => end(1))
 }
 
 /** What it told last has to leave first. */

@@ -1,3 +1,4 @@
+import type { Worker } from 'node:cluster'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
 import type { Ready, Said } from './messages.ts'
@@ -8,6 +9,7 @@ import { WorkerProcess } from './worker-process.ts'
 /** Keeps as many workers alive as were added. */
 export class Workers {
   readonly #log: Logger
+  readonly #launch: (place: number) => Worker
   readonly #limit: number
   readonly #places: Place[] = []
   readonly #living = new Set<WorkerProcess>()
@@ -21,9 +23,13 @@ export class Workers {
   readonly failure: Promise<never>
   #fail: (error: unknown) => void = () => undefined
 
-  /** @param limit milliseconds that a worker may take to stop before it is killed */
-  constructor(log: Logger, limit: number) {
+  /**
+   * @param launch forks a worker for a place; they are counted from 0
+   * @param limit milliseconds that a worker may take to stop before it is killed
+   */
+  constructor(log: Logger, launch: (place: number) => Worker, limit: number) {
     this.#log = log
+    this.#launch = launch
     this.#limit = limit
     this.failure = new Promise((_resolve, reject) => {
       this.#fail = reject
@@ -31,7 +37,8 @@ export class Workers {
     this.failure.catch(() => undefined)
     this.#staff = {
       log,
-      fork: () => this.#fork(),
+      fork: place => this.#fork(place),
+      standIn: place => this.#standIn(place),
       wasWell: () => this.#looksWell(),
       isStopping: () => this.#stopping.signal.aborted,
       pause: ms => sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined),
@@ -47,8 +54,8 @@ export class Workers {
    *
    * @throws Error with the worker's message if it can't start: a second try would end in the same way
    */
-  async add(): Promise<Ready> {
-    const { place, ready } = await Place.fill(this.#staff)
+  async add(number: number): Promise<Ready> {
+    const { place, ready } = await Place.fill(this.#staff, number)
     this.#places.push(place)
     place.keepFilled().catch(this.#fail)
     return ready
@@ -87,9 +94,9 @@ export class Workers {
     }
   }
 
-  #fork(): WorkerProcess {
+  #fork(place: number): WorkerProcess {
     this.#stopping.signal.throwIfAborted()
-    const worker = new WorkerProcess(message => this.#hear(message), this.#limit)
+    const worker = new WorkerProcess(this.#launch(place), message => this.#hear(message), this.#limit)
     this.#living.add(worker)
     this.#bury(worker).catch(this.#fail)
     return worker
@@ -100,6 +107,13 @@ export class Workers {
     this.#wasWell ||= worker.served >= longEnoughMs
     this.#living.delete(worker)
     if (wasKilled) this.#log.error(`Worker ${worker.pid} did not end in time and was killed.`)
+  }
+
+  /** By whoever has served longest: the others may be about to die of the same. */
+  #standIn(place: number): void {
+    const others = this.#places.filter((_, number) => number !== place).map(({ worker }) => worker)
+    const [best] = others.toSorted((a, b) => b.served - a.served)
+    best?.adopt(place)
   }
 
   /** Then the application can serve, and what kills its workers may pass. */
