@@ -1,8 +1,7 @@
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Environment, Logger } from '@sojourn/core'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { automatic, type Count, capacity, doubled, usualMemory } from './capacity.ts'
+import { moduleUrl } from './module-url.ts'
 import { port, seconds, wholeNumber } from './numbers.ts'
 import { serve } from './serve.ts'
 
@@ -60,7 +59,7 @@ export function serveCommand(log: Logger, env: Environment): Command {
       const limits = { request: flags.requestTimeout, keepAlive: flags.keepAlive, stop: flags.stopTimeout }
       const address = { port: flags.port, host }
       const count = countOf(flags, env, command)
-      process.exitCode = await serve({ url: urlOf(module), server, ...count, address, limits }, log, env)
+      process.exitCode = await serve({ url: moduleUrl(module), server, ...count, address, limits }, log, env)
     })
 }
 
@@ -97,8 +96,4 @@ function fromWebConcurrency(text: string, command: Command): Wanted {
       `error: WEB_CONCURRENCY is '${text}'. ${error instanceof Error ? error.message : ''}`,
     )
   }
-}
-
-function urlOf(module: string): string {
-  return module.startsWith('file:') ? module : pathToFileURL(resolve(module)).href
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '@sojourn/core'
 import { Command } from 'commander'
+import { doctorCommand } from './doctor-command.ts'
 import { explain } from './explain.ts'
 import { secretCommand } from './secret-command.ts'
 import { serveCommand } from './serve-command.ts'
@@ -22,6 +23,7 @@ try {
     .version(version)
     .showHelpAfterError('(--help tells more)')
     .addCommand(serveCommand(log, process.env))
+    .addCommand(doctorCommand(process.env))
     .addCommand(secretCommand(process.env))
     .parseAsync()
 } catch (error) {

@@ -1,0 +1,264 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort, RedisServer } from '@sojourn/redis-servers'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { doctor, troubles } from './doctor.ts'
+import { Served } from './served.ts'
+
+const isRoot = process.getuid?.() === 0
+/** Mounts need root, or a kernel that lets users have mount namespaces. */
+const canMount = spawnSync('unshare', ['-m', 'true']).status === 0
+const password = 'sesame-that-nobody-may-see'
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-doctor-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** An application's folder, which has no packages. */
+function bareProject(): string {
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  return folder
+}
+
+/** A folder of sessions that is well. */
+function sessionFolder(): string {
+  const folder = join(temporaryFolder(), 'sessions')
+  mkdirSync(folder, { mode: 0o700 })
+  return folder
+}
+
+async function redis(...options: string[]): Promise<RedisServer> {
+  const server = await RedisServer.start(...options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+describe('what is well', () => {
+  test('files: exit code 0, and each thing that was looked at is told', () => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() } })
+    expect(troubles(diagnosis)).toEqual([])
+    expect(diagnosis.code).toBe(0)
+    const names = diagnosis.checks.map(({ name }) => name)
+    for (const name of [
+      'secret',
+      'store',
+      'clock',
+      'medium',
+      'owner',
+      'mode',
+      'free space',
+      'free inodes',
+      'sessions',
+      'threshold',
+      'locks',
+      'a session',
+      'cookie',
+    ])
+      expect(names).toContain(name)
+  })
+
+  test('Redis: version, latency, eviction policy, persistence, clock; and no password', async () => {
+    const server = await redis('--appendonly', 'yes', '--requirepass', password)
+    const diagnosis = doctor({ env: { REDIS_URL: `redis://:${password}@127.0.0.1:${server.port}` } })
+    expect(troubles(diagnosis)).toEqual([])
+    const found = Object.fromEntries(diagnosis.checks.map(check => [check.name, check.found]))
+    expect(found).toMatchObject({
+      store: 'redis, because REDIS_URL is set',
+      redis: expect.stringMatching(/127\.0\.0\.1:\d+ answers in [\d.]+ ms/),
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      'eviction policy': 'noeviction',
+      persistence: 'append-only file',
+      clock: expect.stringMatching(/^that of this process is \d+ ms/),
+    })
+    expect(diagnosis.output).not.toContain(password)
+  })
+})
+
+describe('what is broken is found in one run, with what mends it', () => {
+  test('Redis is down', async () => {
+    const port = await freePort()
+    const diagnosis = doctor({ env: { SESSION_REDIS_URL: `redis://127.0.0.1:${port}` } })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(/^failure redis: .*nothing listens there.*Start Redis, or correct the address/s),
+    ])
+  })
+
+  test('the password is wrong, and is not shown', async () => {
+    const server = await redis('--requirepass', 'another one', '--appendonly', 'yes')
+    const diagnosis = doctor({ env: { REDIS_URL: `redis://:${password}@127.0.0.1:${server.port}` } })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(/^failure redis: .*refuses the user or the password.*Correct them in the URL/s),
+    ])
+    expect(diagnosis.output).not.toContain(password)
+  })
+
+  test('Redis evicts live sessions', async () => {
+    const server = await redis(
+      '--appendonly',
+      'yes',
+      '--maxmemory',
+      '50mb',
+      '--maxmemory-policy',
+      'volatile-lru',
+    )
+    const diagnosis = doctor({ env: { REDIS_URL: server.url } })
+    expect(diagnosis.code).toBe(1)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^warning redis: the eviction policy is volatile-lru.* -> set maxmemory-policy noeviction$/,
+      ),
+    ])
+  })
+
+  test.skipIf(!canMount)('the folder is on a read-only disk', () => {
+    const folder = sessionFolder()
+    const script = `mount -t tmpfs -o ro,mode=0700 tmpfs '${folder}' && exec "$@"`
+    const launcher = ['unshare', '-m', 'sh', '-c', script, 'sh']
+    const diagnosis = doctor({ env: { SESSION_DIR: folder }, launcher })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^failure filesystem: .*can't be written to\. -> Choose another with SESSION_DIR, or run: sudo mount -o remount,rw /,
+      ),
+    ])
+  })
+
+  test.skipIf(!isRoot)('the folder can not be written to by the user who runs it', () => {
+    const folder = temporaryFolder()
+    chmodSync(folder, 0o755)
+    const launcher = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+    const diagnosis = doctor({ env: { SESSION_DIR: join(folder, 'sessions') }, launcher })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^failure filesystem: .*can't be made\. -> Choose another with SESSION_DIR, or run: sudo install -d -m 700 -o 65534 /,
+      ),
+    ])
+  })
+
+  test.skipIf(!isRoot)('the folder belongs to another user', () => {
+    const folder = sessionFolder()
+    chownSync(folder, 1234, 1234)
+    const diagnosis = doctor({ env: { SESSION_DIR: folder } })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^failure filesystem: .*belongs to somebody else \(uid 1234\)\. -> .*sudo chown -R 0 /,
+      ),
+    ])
+  })
+
+  test.skipIf(!canMount)('the disk is full', () => {
+    const folder = sessionFolder()
+    const script = `mount -t tmpfs -o size=64k,mode=0700 tmpfs '${folder}' && cat /dev/zero > '${folder}/ballast' 2>/dev/null; exec "$@"`
+    const launcher = ['unshare', '-m', 'sh', '-c', script, 'sh']
+    const diagnosis = doctor({ env: { SESSION_DIR: folder }, launcher })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join('\n')).toMatch(
+      /failure a session: could not be begun: no space is left -> Free some, or let SESSION_DIR name another disk/,
+    )
+  })
+
+  test.each([
+    ['dev', /one that everybody knows/],
+    ['too-short', /shorter than 32 bytes/],
+  ])('the secret is %s, and is not shown', (secret, weakness) => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder(), SECRET_KEY: secret } })
+    expect(diagnosis.code).toBe(2)
+    const [trouble = '', ...others] = troubles(diagnosis)
+    expect(others).toEqual([])
+    expect(trouble).toMatch(weakness)
+    expect(trouble).toMatch(/^failure secret: .* -> Run sojourn secret --rotate/)
+    if (secret !== 'dev') expect(diagnosis.output).not.toContain(secret)
+  })
+
+  test('cookies are Secure and the application is reached over http', async () => {
+    const folder = sessionFolder()
+    const served = await Served.start('express-app.ts', folder, '--workers', '1', '--host', '0.0.0.0')
+    const url = `http://0.0.0.0:${served.port}/`
+    const diagnosis = doctor({ env: { SESSION_DIR: folder }, args: ['--url', url] })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join('\n')).toMatch(
+      /failure transport: the cookie is Secure and .* over http: browsers drop it.* -> Serve https/,
+    )
+  })
+
+  test('two applications keep their sessions in one folder', () => {
+    const folder = sessionFolder()
+    const env = { SESSION_DIR: folder }
+    expect(doctor({ env }).code).toBe(0)
+    const other = bareProject()
+    symlinkSync(join(import.meta.dirname, '../../node_modules'), join(other, 'node_modules'))
+    const diagnosis = doctor({ env, cwd: other })
+    expect(diagnosis.code).toBe(1)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^warning filesystem: other applications keep sessions here too.*used-by\/sojourn-\S*acceptance.* -> give each a SESSION_DIR of its own$/,
+      ),
+    ])
+  })
+
+  test('the package of the store is not installed', () => {
+    const diagnosis = doctor({ env: { SESSION_STORE: 'redis' }, cwd: bareProject() })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^failure redis: .*needs the package @sojourn\/redis, which is not installed\. -> Run: npm install @sojourn\/redis$/,
+      ),
+    ])
+  })
+
+  test.each(['redis', 'filesystem'])('the clock is off by an hour: %s', async store => {
+    const server = store === 'redis' ? await redis('--appendonly', 'yes') : undefined
+    const env = server ? { REDIS_URL: server.url } : { SESSION_DIR: sessionFolder() }
+    const late = 'const now = Date.now; Date.now = () => now() - 3_600_000'
+    const flags = [`--import=data:text/javascript,${encodeURIComponent(late)}`]
+    const diagnosis = doctor({ env, flags })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join('\n')).toMatch(
+      /failure clock: that of this process is 3\d{6} ms behind the store's.* -> Set the clocks of both machines by NTP/,
+    )
+  })
+})
+
+describe('--url', () => {
+  test('shows the cookie and that all processes see one session, without signing anybody in', async () => {
+    const folder = sessionFolder()
+    const served = await Served.start('express-app.ts', folder, '--workers', '2')
+    const { checks, output } = doctor({
+      env: { SESSION_DIR: folder, NODE_ENV: 'development' },
+      args: ['--url', `http://127.0.0.1:${served.port}/set?key=doctor`],
+    })
+    const found = Object.fromEntries(checks.map(check => [check.name, check.found]))
+    expect(found['url cookie']).toBe('sid=...; Path=/; HttpOnly; SameSite=Lax')
+    expect(found['one session']).toBe('24 parallel requests saw the same one')
+    expect(found.processes).toBe(`2 answered: ${served.pids.toSorted((a, b) => a - b).join(', ')}`)
+    expect(output).not.toMatch(/sid=[\w-]{20}/)
+  })
+
+  test('finds sessions that processes keep for themselves', async () => {
+    const served = await Served.start('memory-app.ts', sessionFolder(), '--workers', '2')
+    const diagnosis = doctor({
+      env: { SESSION_STORE: 'memory', NODE_ENV: 'development' },
+      args: ['--url', `http://127.0.0.1:${served.port}/set?key=doctor`],
+    })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join('\n')).toMatch(
+      /failure one session: \d+ of 24 parallel requests were given another one.* -> Use a store that all share/,
+    )
+  })
+})
+
+test('a command line that can not be understood is no warning', () => {
+  expect(doctor({ args: ['--url', 'nowhere'] })).toMatchObject({
+    code: 2,
+    output: expect.stringMatching(/It must be like http/),
+  })
+})
