@@ -107,12 +107,12 @@ async function keepServing(
     Array.from({ length: processes - 1 }, (_, index) => workers.add(index + 1)),
   )
   for (const warning of warnings([first, ...others], threads ?? count, env)) log.warn(warning)
-  const pids = `(pid ${workers.pids.join(', ')})`
-  if (threads === null) log.info(`Workers: ${count}, ${reason} ${pids}`)
-  else log.info(`Threads: ${threads}, ${reason} ${pids}`)
+  const what = threads === null ? `Workers: ${count}` : `Threads: ${threads}`
+  const pids = () => `(pid ${workers.pids.join(', ')})`
+  log.info(`${what}, ${reason} ${pids()}`)
   log.info(`Primary: pid ${process.pid}`)
   log.info(`Listening on ${urlOf(address.host, port)}`)
-  process.on('SIGHUP', () => workers.renew())
+  process.on('SIGHUP', () => workers.renew(() => log.info(`${what}, all new ${pids()}`)))
   return workers.failure
 }
 

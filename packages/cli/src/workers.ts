@@ -61,10 +61,13 @@ export class Workers {
     return ready
   }
 
-  /** Replaces all workers, one after the other; if a new one can't start, those that are left go on. */
-  renew(): Promise<void> {
-    this.#renewing = this.#renewing.then(() => this.#renewAll())
-    return this.#renewing
+  /**
+   * Begins to replace all workers, one after the other; if a new one can't start, those that are left go on.
+   *
+   * @param done is called when all are new
+   */
+  renew(done: () => void): void {
+    this.#renewing = this.#renewing.then(() => this.#renewAll(done))
   }
 
   /** Lets all of them finish. @returns whether they could, with nothing cut and everything closed */
@@ -81,12 +84,12 @@ export class Workers {
     for (const worker of this.#living) worker.kill()
   }
 
-  async #renewAll(): Promise<void> {
+  async #renewAll(done: () => void): Promise<void> {
     if (this.#stopping.signal.aborted) return
     this.#heard.clear()
     try {
       for (const place of this.#places) await place.renew()
-      this.#log.info(`Workers: ${this.#places.length} (pid ${this.pids.join(', ')}), all new`)
+      done()
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       const message = error instanceof Error ? error.message : String(error)

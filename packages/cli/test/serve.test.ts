@@ -87,4 +87,22 @@ describe('workers', () => {
     expect(several.output).toMatch(/Each of the 2 workers keeps sessions of its own/)
     expect(one.output).not.toMatch(/keeps sessions of its own/)
   })
+
+  test('a secret that each worker makes for itself is warned of, if there are several', async () => {
+    const several = serve(fixture('own-secret.mjs'), '--workers', '2')
+    const threads = serve(fixture('own-secret.mjs'), '--server', 'threads', '--threads', '2')
+    const one = serve(fixture('own-secret.mjs'), '--workers', '1')
+    await Promise.all([several.address(), threads.address(), one.address()])
+    expect(several.output).toMatch(/Each worker signs with a secret of its own/)
+    expect(threads.output).toMatch(/Each worker signs with a secret of its own/)
+    expect(one.output).not.toMatch(/a secret of its own/)
+  })
+
+  test('Secure cookies of an application that trusts no proxy are warned of', async () => {
+    const options = [fixture('behind-proxy.mjs'), '--workers', '1']
+    const [trusting, careless] = [new Serving(options, { TRUSTED: '1' }), new Serving(options)]
+    await Promise.all([trusting.address(), careless.address()])
+    expect(careless.output).toMatch(/the application does not trust one.*app\.set\('trust proxy', 1\)/)
+    expect(trusting.output).not.toMatch(/trust/)
+  })
 })

@@ -80,7 +80,7 @@ describe.each(servers)('--server %s', (server, options) => {
     for (let run = 0; run < runs; run++) {
       const from = served.lines.length
       served.signal('SIGHUP')
-      await served.line(/^(Workers|Threads): .* all new$/, from)
+      await served.line(/^(Workers|Threads): .*, all new /, from)
       generations.push(served.pids)
     }
     going = false

@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { fetchText, fixture, Serving } from './serving.ts'
+
+function start(...options: string[]): { serving: Serving; change: (version: string) => void } {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-renew-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'version')
+  const change = (version: string) => writeFileSync(file, version)
+  change('old')
+  return { serving: new Serving([fixture('changes.mjs'), ...options], { VERSION: file }), change }
+}
+
+test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
+  'SIGHUP with %j: from then on what the module is now answers',
+  async options => {
+    const { serving, change } = start(...options)
+    const address = await serving.address()
+    expect(await fetchText(address)).toBe('old')
+    change('new')
+    serving.signal('SIGHUP')
+    await serving.line(/^(Workers|Threads): .*, all new /)
+    await expect.poll(() => fetchText(address)).toBe('new')
+  },
+)
+
+test('SIGHUP, when what the module is now can not start: the old workers go on, and it is said why', async () => {
+  const { serving, change } = start('--workers', '2')
+  const address = await serving.address()
+  change('broken')
+  serving.signal('SIGHUP')
+  await serving.line(/this version is broken/)
+  await serving.line(/^A new worker can't start, so those that serve go on/)
+  expect(await fetchText(address)).toBe('old')
+  change('new')
+  serving.signal('SIGHUP')
+  await serving.line(/all new /)
+  await expect.poll(() => fetchText(address)).toBe('new')
+})
