@@ -121,6 +121,6 @@ export class Site {
   }
 }
 
-function residentOf(pid: number): number {
+export function residentOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }
