@@ -1,4 +1,4 @@
-import { availableParallelism } from 'node:os'
+import { processors } from './processors.ts'
 
 /** What this process may use: a container's limits count, not what the host has. */
 export interface Capacity {
@@ -18,7 +18,7 @@ const megabyte = 2 ** 20
 export const usualMemory = { cluster: 160, threads: 80 } as const
 
 export function capacity(): Capacity {
-  return { processors: availableParallelism(), memory: process.availableMemory() }
+  return { processors: processors(), memory: process.availableMemory() }
 }
 
 /**

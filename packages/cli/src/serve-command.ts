@@ -20,36 +20,30 @@ interface Flags {
   readonly stopTimeout: number
 }
 
-const description = `Runs what a module exports, as default or as app: an Express app, a Koa app or a request listener.
-
-SIGTERM and SIGINT finish what runs and close its sessions; a second one ends at once. SIGHUP replaces the workers
-one by one, and refuses nobody. A worker that dies is replaced.`
+const description = `Runs what a module exports: an Express app, a Koa app or a request listener.
+SIGTERM: finish what runs, end. SIGHUP: replace the workers, refuse nobody.`
 
 /** `sojourn serve <module>`. */
 export function serveCommand(log: Logger, env: Environment): Command {
   return new Command('serve')
-    .summary('run an Express app, a Koa app or a request listener in several processes or threads')
+    .summary('run an application in several processes or threads')
     .description(description)
-    .argument('<module>', 'path or file URL: ES, CommonJS, or TypeScript where Node runs it')
+    .argument('<module>', 'exports it as default or as app, and does not listen')
     .addOption(
-      new Option('-s, --server <kind>', 'several processes, or one of several threads')
-        .choices(['cluster', 'threads'])
-        .default('cluster'),
+      new Option('-s, --server <kind>', 'cluster (processes) or threads')
+        .default('cluster')
+        .argParser(serverKind),
     )
-    .addOption(countOption('-w, --workers <count>', 'processes').env('SOJOURN_WORKERS'))
-    .addOption(countOption('-t, --threads <count>', 'threads').env('SOJOURN_THREADS'))
+    .addOption(countOption('-w, --workers <count>', 'of cluster').env('SOJOURN_WORKERS'))
+    .addOption(countOption('-t, --threads <count>', 'of threads').env('SOJOURN_THREADS'))
     .addOption(
-      new Option('--worker-memory <MB>', 'what one is reckoned to need; 160, a thread 80')
-        .env('SOJOURN_WORKER_MEMORY_MB')
-        .argParser(wholeNumber),
+      new Option('--worker-memory <MB>', 'for auto').env('SOJOURN_WORKER_MEMORY_MB').argParser(wholeNumber),
     )
-    .addOption(
-      new Option('-p, --port <port>', '0 for any free one').env('PORT').default(3000).argParser(port),
-    )
-    .option('-H, --host <host>', 'address to listen on; default: all')
-    .addOption(secondsOption('--request-timeout <s>', 'for a request to come in and be answered', 120))
-    .addOption(secondsOption('--keep-alive <s>', 'for a connection to wait for its next request', 5))
-    .addOption(secondsOption('--stop-timeout <s>', 'for what runs when a worker stops', 30))
+    .addOption(new Option('-p, --port <port>', '0: any').env('PORT').default(3000).argParser(port))
+    .option('-H, --host <host>', 'default: all addresses')
+    .addOption(secondsOption('--request-timeout <s>', 'to come in, and be answered', 120))
+    .addOption(secondsOption('--keep-alive <s>', 'between two requests', 5))
+    .addOption(secondsOption('--stop-timeout <s>', 'to finish what runs', 30))
     .action(async (module: string, flags: Flags, command: Command) => {
       const { server, host } = flags
       const unfit = server === 'cluster' ? 'threads' : 'workers'
@@ -64,8 +58,12 @@ export function serveCommand(log: Logger, env: Environment): Command {
 }
 
 function countOption(flags: string, what: string): Option {
-  const help = `${what}: a count, auto, or 2n+1; default: WEB_CONCURRENCY, or auto`
-  return new Option(flags, help).argParser(toWanted)
+  return new Option(flags, `${what}: 1, 2 ..., auto, 2n+1`).argParser(toWanted)
+}
+
+function serverKind(text: string): Flags['server'] {
+  if (text === 'cluster' || text === 'threads') return text
+  throw new InvalidArgumentError('It must be cluster or threads.')
 }
 
 function secondsOption(flags: string, help: string, usual: number): Option {

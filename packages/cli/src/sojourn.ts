@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { styleText } from 'node:util'
 import type { Logger } from '@sojourn/core'
 import { Command } from 'commander'
 import { doctorCommand } from './doctor-command.ts'
@@ -8,11 +9,12 @@ import { explain } from './explain.ts'
 import { secretCommand } from './secret-command.ts'
 import { serveCommand } from './serve-command.ts'
 
-const toStderr = (message: string) => void process.stderr.write(`${message}\n`)
+const toStderr = (message: string, colour?: 'yellow' | 'red') =>
+  void process.stderr.write(`${colour ? styleText(colour, message, { stream: process.stderr }) : message}\n`)
 const log: Logger = {
   info: message => void process.stdout.write(`${message}\n`),
-  warn: toStderr,
-  error: toStderr,
+  warn: message => toStderr(message, 'yellow'),
+  error: message => toStderr(message, 'red'),
 }
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8'))

@@ -62,6 +62,7 @@ test.each([
   [['--threads', '2'], {}, /'--threads' does not go with '--server cluster'/],
   [['--keep-alive', '-1'], {}, /--keep-alive .* number of seconds from 0/],
   [['--port', 'http'], {}, /--port .* whole number from 0 to 65535/],
+  [['--server', 'gunicorn'], {}, /--server .* cluster or threads/],
   [['--what'], {}, /unknown option '--what'/],
 ])('%j %j is refused', async (args, env, message) => {
   const serving = new Serving([fixture('listener.ts'), ...args], env)
