@@ -12,12 +12,13 @@ const limits: Readonly<Record<string, number>> = {
   '@sojourn/core': 15,
   '@sojourn/core/http': 4,
   '@sojourn/core/memory': 2.5,
+  '@sojourn/core/setup': 5.5,
   '@sojourn/core/store-kit': 4.5,
   '@sojourn/express': 3,
   '@sojourn/koa': 3,
   '@sojourn/cookie': 2.5,
   '@sojourn/keyv': 3,
-  '@sojourn/filesystem': 6,
+  '@sojourn/filesystem': 7.5,
   '@sojourn/redis': 10.5,
 }
 /** Development only: no server loads them. */
