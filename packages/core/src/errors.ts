@@ -20,7 +20,7 @@ export type SessionErrorCode =
   | 'ERR_SESSION_SETTING'
   /** Start: the package of the chosen store is not installed, or is no store. */
   | 'ERR_SESSION_STORE_MISSING'
-  /** Start: the folder can't be used. */
+  /** Start, and 503: the folder can't be used, or not any more. */
   | 'ERR_SESSION_DIRECTORY'
 
 export interface SessionErrorOptions {

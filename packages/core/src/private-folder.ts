@@ -1,8 +1,16 @@
 import { createHash } from 'node:crypto'
-import { existsSync, realpathSync, statSync } from 'node:fs'
-import { chmod, lstat, mkdir, readdir } from 'node:fs/promises'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { codeOf, ignoring, SessionError } from './errors.ts'
 
 /**
@@ -21,58 +29,61 @@ export function projectFolder(cwd: string = process.cwd()): string {
 
 /**
  * Makes the folder, or makes sure that an existing one is a folder of this user that nobody else can enter: in a
- * shared place for temporary files anybody may have made it first.
+ * shared place for temporary files anybody may have made it first, or have made it again. One look at a folder that is
+ * as it should be; synchronous, so that nothing comes between that and what is done next.
  *
- * @returns the absolute path
+ * @param folder an absolute path
+ * @returns what tells the folder from another one under the same path: its inode
  * @throws SessionError ERR_SESSION_DIRECTORY with the command that mends it
  */
-export async function openPrivateFolder(path: string): Promise<string> {
-  const folder = resolve(path)
+export function openPrivateFolder(folder: string): number {
+  const found = foundOrMade(folder)
+  if (!found.isDirectory()) {
+    throw badFolder(`The session folder ${folder} is not a folder. Choose another with SESSION_DIR.`)
+  }
+  const uid = process.getuid?.()
+  if (uid === undefined) return found.ino
+  if (found.uid !== uid) {
+    throw badFolder(
+      `The session folder ${folder} belongs to somebody else (uid ${found.uid}). Choose another with SESSION_DIR, or run: sudo chown -R ${owner()} ${quote(folder)}`,
+    )
+  }
+  if ((found.mode & 0o077) !== 0) closeToOthers(folder)
+  return found.ino
+}
+
+function foundOrMade(folder: string): Stats {
   try {
-    await makeFolder(folder)
+    const found = lstatSync(folder, { throwIfNoEntry: false })
+    if (found !== undefined) return found
+    makeFolder(folder)
+    return lstatSync(folder)
   } catch (cause) {
     throw badFolder(
       `The session folder ${folder} can't be made. Choose another with SESSION_DIR, or run: sudo install -d -m 700 -o ${owner()} ${quote(folder)}`,
       cause,
     )
   }
-  const found = await lstat(folder)
-  if (!found.isDirectory()) {
-    throw badFolder(`The session folder ${folder} is not a folder. Choose another with SESSION_DIR.`)
+}
+
+/** With its parents. Node's own recursive mkdir never returns where a file system refuses, as /proc does. */
+function makeFolder(folder: string): void {
+  if (!existsSync(dirname(folder))) makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    ignoring('EEXIST')(error)
   }
-  const uid = process.getuid?.()
-  if (uid === undefined) return folder
-  if (found.uid !== uid) {
-    throw badFolder(
-      `The session folder ${folder} belongs to somebody else (uid ${found.uid}). Choose another with SESSION_DIR, or run: sudo chown -R ${owner()} ${quote(folder)}`,
-    )
-  }
-  if ((found.mode & 0o077) !== 0) {
-    if ((await readdir(folder)).length === 0) return closeToOthers(folder)
+}
+
+/** Only while nothing is in it: nobody can rely on its being open yet, and nobody has put anything there. */
+function closeToOthers(folder: string): void {
+  if (readdirSync(folder).length > 0) {
     throw badFolder(
       `The session folder ${folder} holds other things and is open to other users. Choose one for sessions alone: SESSION_DIR=${quote(join(folder, 'sessions'))}`,
     )
   }
-  return folder
-}
-
-/** With its parents. Node's own recursive mkdir never returns where a file system refuses, as /proc does. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { mode: 0o700 })
-  } catch (error) {
-    const code = codeOf(error)
-    if (code === 'EEXIST') return
-    if (code !== 'ENOENT' || dirname(folder) === folder) throw error
-    await makeFolder(dirname(folder))
-    await mkdir(folder, { mode: 0o700 }).catch(ignoring('EEXIST'))
-  }
-}
-
-/** Nothing is in it yet, so nobody can rely on its being open. */
-async function closeToOthers(folder: string): Promise<string> {
-  await chmod(folder, 0o700)
-  return folder
+  chmodSync(folder, 0o700)
 }
 
 /** For a folder that is there and closed to others, in which nothing can be made. */
@@ -86,7 +97,7 @@ export function unwritable(folder: string, cause: unknown): SessionError {
 }
 
 function badFolder(message: string, cause?: unknown): SessionError {
-  return new SessionError('ERR_SESSION_DIRECTORY', message, { cause })
+  return new SessionError('ERR_SESSION_DIRECTORY', message, { status: 503, cause })
 }
 
 function owner(): string {

@@ -35,7 +35,9 @@ export async function resolveSecrets(
   logger.warn(
     `${weakness} Using one made for this project on this machine; production will ask for yours. ${howToMakeOne}`,
   )
-  return [await keptSecret(await openPrivateFolder(projectFolder()))]
+  const folder = projectFolder()
+  openPrivateFolder(folder)
+  return [await keptSecret(folder)]
 }
 
 /**

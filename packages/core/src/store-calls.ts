@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { settled, settleWithin, tooSlow } from './deadline.ts'
-import { isSessionError, type SessionError, unavailable } from './errors.ts'
+import { isSessionError, type SessionError, type SessionErrorCode, unavailable } from './errors.ts'
 import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
 
 /** What a store was asked to do. */
@@ -154,7 +154,12 @@ export class StoreCalls {
   }
 }
 
+const outages: ReadonlySet<SessionErrorCode> = new Set([
+  'ERR_SESSION_STORE_UNAVAILABLE',
+  'ERR_SESSION_DIRECTORY',
+])
+
 /** True if the store could not be reached or did not do what it was asked. */
 export function isUnavailable(error: unknown): error is SessionError {
-  return isSessionError(error) && error.code === 'ERR_SESSION_STORE_UNAVAILABLE'
+  return isSessionError(error) && outages.has(error.code)
 }

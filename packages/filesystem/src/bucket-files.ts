@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { ignoring } from '@sojourn/core/store-kit'
+import { ignoring, openPrivateFolder } from '@sojourn/core/store-kit'
 
 export interface BucketFile {
   readonly hash: string
@@ -76,6 +76,7 @@ export class BucketFiles {
   async removeStrays(before: number, turns: Turns): Promise<void> {
     for (const name of namesIn(strayFolder(this.#folder))) {
       const path = join(strayFolder(this.#folder), name)
+      openPrivateFolder(this.#folder)
       const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before
       if (changed < before) rmSync(path, { recursive: true, force: true })
       await turns.pause()
@@ -130,7 +131,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-function removeIfEmpty(folder: string): void {
+export function removeIfEmpty(folder: string): void {
   try {
     rmdirSync(folder)
   } catch (error) {

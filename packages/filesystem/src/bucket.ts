@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { type Stats, statSync, utimesSync } from 'node:fs'
+import { lstatSync, rmSync, type Stats, statSync, utimesSync } from 'node:fs'
 import { open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ignoring, unavailable } from '@sojourn/core/store-kit'
+import { ignoring, openPrivateFolder, unavailable } from '@sojourn/core/store-kit'
 import cacache from 'cacache'
-import { hashOf, pathOf, strayFolder } from './bucket-files.ts'
+import { hashOf, pathOf, removeIfEmpty, strayFolder } from './bucket-files.ts'
 import { type Entry, newestEntry } from './bucket-text.ts'
 import { EntryCopies } from './entry-copies.ts'
 
@@ -32,14 +32,18 @@ export class Buckets {
     this.#durable = durable
   }
 
-  /** `null` if there is none. @throws SessionError ERR_SESSION_CORRUPT if there is one that can't be read */
+  /**
+   * `null` if there is none. A copy needs no look at the folder: its file is the one that was read from it.
+   *
+   * @throws SessionError ERR_SESSION_CORRUPT if there is one that can't be read, ERR_SESSION_DIRECTORY
+   */
   async read(key: string): Promise<Entry | null> {
     const path = pathOf(this.#folder, hashOf(key))
     const copy = this.#copies.of(path)
     if (copy !== undefined) return copy
     for (let before: Stats | undefined; ; ) {
       const began = Date.now()
-      const text = await this.#copies.read(path)
+      const text = await this.#textOf(path)
       if (text === '') return null
       try {
         const entry = newestEntry(text, key)
@@ -55,8 +59,33 @@ export class Buckets {
     }
   }
 
+  /** Before, so that nothing of somebody else's is opened; after, because the folder may have been his by then. */
+  async #textOf(path: string): Promise<string> {
+    openPrivateFolder(this.#folder)
+    const text = await this.#copies.read(path)
+    openPrivateFolder(this.#folder)
+    return text
+  }
+
+  /** @throws SessionError ERR_SESSION_DIRECTORY, or ERR_SESSION_STORE_UNAVAILABLE with nothing written */
   async write(key: string, entry: Entry): Promise<void> {
     const path = pathOf(this.#folder, hashOf(key))
+    const inode = openPrivateFolder(this.#folder)
+    await this.#write(path, key, entry)
+    const now = lstatSync(this.#folder, { throwIfNoEntry: false })?.ino
+    if (now === inode) return
+    this.#undo(path)
+    throw unavailable(new Error('the session folder was removed meanwhile'))
+  }
+
+  /** cacache makes the folder again where it is gone, open to others, so it must be empty to be closed to them. */
+  #undo(path: string): void {
+    rmSync(path, { force: true })
+    for (let at = dirname(path); at.length > this.#folder.length; at = dirname(at)) removeIfEmpty(at)
+    removeIfEmpty(strayFolder(this.#folder))
+  }
+
+  async #write(path: string, key: string, entry: Entry): Promise<void> {
     for (let attempt = 0; !(await this.#insert(key, entry)); attempt++) {
       // A cleanup removed the empty folder between cacache's mkdir and its append: nothing was written yet.
       if (attempt === 3) throw unavailable(new Error('the session folder is read-only, or is being removed'))
@@ -70,6 +99,7 @@ export class Buckets {
   /** Of the key with this hash. As `rm.entry(..., { removeFully: true })` does it: a tombstone could be torn, and the entry be back. */
   async remove(hash: string): Promise<void> {
     const path = pathOf(this.#folder, hash)
+    openPrivateFolder(this.#folder)
     await rm(path, { force: true })
     if (this.#durable) await syncPath(dirname(path)).catch(ignoreMissing)
   }

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
+import { openPrivateFolder } from '@sojourn/core/store-kit'
 import { type BucketFile, BucketFiles, hashOf, Turns } from './bucket-files.ts'
 import type { Folder } from './keyv-cacache.ts'
 import { FolderLocks } from './locks.ts'
@@ -235,7 +236,7 @@ export class Cleanup {
   /** Whoever removes the folder of a running server must not leave its processes with counts of their own. */
   #reopenIfRemoved(): void {
     if (fstatSync(this.#created).nlink > 0) return
-    mkdirSync(this.#folder.path, { recursive: true, mode: 0o700 })
+    openPrivateFolder(this.#folder.path)
     // Before the old ones are closed: a number that is closed and kept may soon be another file's.
     const created = openTally(this.#folder.path, 'created')
     const destroyed = openTally(this.#folder.path, 'destroyed')

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { resolve } from 'node:path'
 import {
   Batches,
   isSessionError,
@@ -126,6 +127,7 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
 
   async *iterator(namespace?: string): AsyncGenerator<[string, string], void> {
     const { path } = await this.open()
+    openPrivateFolder(path)
     for await (const { key, metadata } of cacache.ls.stream(
       path,
     ) as unknown as AsyncIterable<cacache.CacheObject>) {
@@ -238,7 +240,8 @@ function live(entry: Entry | null): Entry | null {
 }
 
 async function openFolder({ directory, durable }: Required<KeyvCacacheOptions>): Promise<Folder> {
-  const path = await openPrivateFolder(directory)
+  const path = resolve(directory)
+  openPrivateFolder(path)
   try {
     return { path, buckets: new Buckets(path, durable), locks: new FolderLocks(path) }
   } catch (cause) {

@@ -1,8 +1,8 @@
 /// <reference path="./fs-native-extensions.d.ts" />
-import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, lstatSync, openSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { unavailable } from '@sojourn/core/store-kit'
+import { openPrivateFolder, unavailable } from '@sojourn/core/store-kit'
 import { tryLock, unlock } from 'fs-native-extensions'
 
 /** Locks of one kind lie in a range of their own, so that one session can have one of each. */
@@ -27,14 +27,14 @@ export class FolderLocks {
   readonly #folder: string
   readonly #path: string
   #fd: number
-  #inode: number
+  #file: Stats
   #closed = false
 
   constructor(folder: string) {
     this.#folder = folder
     this.#path = join(folder, 'lock')
     this.#fd = openSync(this.#path, 'a+', 0o600)
-    this.#inode = fstatSync(this.#fd).ino
+    this.#file = fstatSync(this.#fd)
   }
 
   /** False if another process holds it, or once it is closed. */
@@ -84,13 +84,13 @@ export class FolderLocks {
 
   /** Whoever removes the folder, or its files, of a running server must not split its processes in two camps. */
   #reopenIfReplaced(): void {
-    const found = statSync(this.#path, { throwIfNoEntry: false })
-    if (found?.ino === this.#inode) return
-    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    const found = lstatSync(this.#path, { throwIfNoEntry: false })
+    if (found?.ino === this.#file.ino && found.dev === this.#file.dev) return
+    openPrivateFolder(this.#folder)
     const fd = openSync(this.#path, 'a+', 0o600)
     closeSync(this.#fd)
     this.#fd = fd
-    this.#inode = fstatSync(fd).ino
+    this.#file = fstatSync(fd)
   }
 }
 

@@ -1,19 +1,27 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
+  chmodSync,
+  chownSync,
   closeSync,
+  cpSync,
   fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { hashOf } from '../src/bucket-files.ts'
 import { filesystemStore } from '../src/index.ts'
+import { FolderLocks } from '../src/locks.ts'
 import { temporaryFolder } from './folders.ts'
 import { startWorker } from './processes.ts'
 
@@ -121,6 +129,98 @@ describe('the folder', () => {
     ])
     expect((await acknowledged)[0]).toBe(100)
     expect(Object.keys((await store.load(again.token))?.record.data ?? {})).toHaveLength(201)
+    await store.close()
+  })
+})
+
+/** The user `nobody` of most systems. */
+const stranger = 65534
+
+describe.skipIf(process.getuid?.() !== 0)('a folder that is removed, and made again by somebody else', () => {
+  /** A running store, and a copy of its folder with all that is in it, which belongs to somebody else. */
+  async function open() {
+    const base = temporaryFolder()
+    const directory = join(base, 'sessions')
+    const store = filesystemStore({ directory, logger, cleanupInterval: 50 })
+    onTestFinished(() => store.close())
+    const { token } = await store.create(record())
+    expect(await store.load(token)).not.toBeNull()
+    const forged = join(base, 'forged')
+    cpSync(directory, forged, { recursive: true })
+    chownSync(forged, stranger, stranger)
+    return { base, directory, forged, store, token }
+  }
+
+  it.each([
+    ['open to all', (forged: string, directory: string) => renameSync(forged, directory), 0o777],
+    ['closed to others', (forged: string, directory: string) => renameSync(forged, directory), 0o700],
+    ['as a link', (forged: string, directory: string) => symlinkSync(forged, directory), 0o777],
+  ])('%s, is not read and not written to, until it is gone', async (_, remake, mode) => {
+    const { directory, forged, store, token } = await open()
+    chmodSync(forged, mode)
+    const before = readdirSync(forged, { recursive: true })
+    rmSync(directory, { recursive: true })
+    remake(forged, directory)
+    const refused = { code: 'ERR_SESSION_DIRECTORY', status: 503 }
+    await expect(store.load(token)).rejects.toMatchObject(refused)
+    await expect(store.load('A'.repeat(43))).rejects.toMatchObject(refused)
+    await expect(store.create(record())).rejects.toMatchObject(refused)
+    await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject(refused)
+    await expect(store.destroy(token)).rejects.toMatchObject(refused)
+    await expect(store.health()).rejects.toMatchObject(refused)
+    expect(readdirSync(directory, { recursive: true })).toEqual(before)
+    rmSync(directory, { recursive: true })
+    const again = await store.create(record())
+    expect(await store.load(again.token)).not.toBeNull()
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+  })
+
+  it('does not lead a lock astray: a link to the file that it was on is none', async () => {
+    const { base, directory, forged, store, token } = await open()
+    const moved = join(base, 'moved')
+    renameSync(directory, moved)
+    renameSync(forged, directory)
+    rmSync(join(directory, 'lock'))
+    symlinkSync(join(moved, 'lock'), join(directory, 'lock'))
+    const refused = { code: 'ERR_SESSION_DIRECTORY' }
+    await expect(store.create(record())).rejects.toMatchObject(refused)
+    await expect(store.update(token, { set: { a: 1 } })).rejects.toMatchObject(refused)
+    expect(() => new FolderLocks(moved).try('write', hashOf('a'))).not.toThrow()
+  })
+
+  it('leads no cleanup to files that are not sessions', async () => {
+    const { base, directory, forged } = await open()
+    const precious = join(base, 'precious')
+    mkdirSync(join(precious, 'folder'), { recursive: true })
+    const longAgo = new Date(Date.now() - 120_000)
+    utimesSync(join(precious, 'folder'), longAgo, longAgo)
+    symlinkSync(precious, join(forged, 'tmp'))
+    rmSync(directory, { recursive: true })
+    renameSync(forged, directory)
+    await sleep(200)
+    expect(readdirSync(precious)).toEqual(['folder'])
+  })
+})
+
+describe('a folder that is removed under load', () => {
+  it('is closed to others when it is there again, whoever made it', async () => {
+    const base = temporaryFolder()
+    const directory = join(base, 'sessions')
+    const store = filesystemStore({ directory, threshold: 0, logger })
+    await store.health()
+    rmSync(directory, { recursive: true })
+    mkdirSync(directory)
+    await store.create(record())
+    expect(statSync(directory).mode & 0o777).toBe(0o700)
+    for (let round = 0; round < 40; round++) {
+      const { token } = await store.create(record())
+      const writes = [store.update(token, { set: { round } }), store.create(record())]
+      for (let turn = 0; turn < round % 7; turn++) await setImmediate()
+      renameSync(directory, join(base, `removed-${round}`))
+      await Promise.allSettled(writes)
+      await store.create(record())
+      expect(statSync(directory).mode & 0o777).toBe(0o700)
+    }
     await store.close()
   })
 })
