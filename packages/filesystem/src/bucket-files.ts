@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ignoring, openPrivateFolder } from '@sojourn/core/store-kit'
+import { newestEntry } from './bucket-text.ts'
 
 export interface BucketFile {
   readonly hash: string
@@ -33,6 +34,8 @@ export function strayFolder(folder: string): string {
  * and a tenth of what it costs through the thread pool; `Turns` keeps many of them from adding up.
  */
 export class BucketFiles {
+  /** The paths of what could not be looked at, read or removed, and why. */
+  readonly failures: Map<string, unknown> = new Map()
   readonly #folder: string
 
   constructor(folder: string) {
@@ -43,9 +46,9 @@ export class BucketFiles {
   async list(turns: Turns): Promise<BucketFile[]> {
     const found: BucketFile[] = []
     for (const prefix of this.#prefixes()) {
-      for (const name of namesIn(join(indexOf(this.#folder), ...prefix))) {
+      for (const name of this.#namesIn(join(indexOf(this.#folder), ...prefix))) {
         const hash = prefix.join('') + name
-        const expiresAt = this.expiryOf(hash)
+        const expiresAt = this.attempt(hash, () => this.expiryOf(hash), Infinity)
         if (expiresAt !== undefined) found.push({ hash, expiresAt })
       }
       await turns.pause()
@@ -58,14 +61,28 @@ export class BucketFiles {
     return statSync(pathOf(this.#folder, hash), { throwIfNoEntry: false })?.mtimeMs
   }
 
-  /** By what is in it: `null` for a value that stays, `undefined` if it can't be read. */
+  /** By what a load would find in it: `null` for a value that stays, `undefined` for nothing, or what is damaged. */
   expiryInside(hash: string): number | null | undefined {
-    const lines = readFileSync(pathOf(this.#folder, hash), 'utf8').split('\n')
-    for (const line of lines.reverse()) {
-      const expiresAt = expiryIn(line.slice(line.indexOf('\t') + 1))
-      if (expiresAt !== undefined) return expiresAt
+    const text = readFileSync(pathOf(this.#folder, hash), 'utf8')
+    try {
+      return newestEntry(text, key => hashOf(key) === hash).expiresAt
+    } catch (error) {
+      return ignoring('ERR_SESSION_CORRUPT')(error)
     }
-    return undefined
+  }
+
+  /** What can't be done with one bucket is noted, and no reason to leave the others. */
+  attempt<T>(hash: string, work: () => T, otherwise: T): T {
+    return this.#attempt(pathOf(this.#folder, hash), work, otherwise)
+  }
+
+  #attempt<T>(path: string, work: () => T, otherwise: T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.failures.set(path, error)
+      return otherwise
+    }
   }
 
   remove(hash: string): void {
@@ -74,11 +91,10 @@ export class BucketFiles {
 
   /** Removes what killed processes left half-written. @param before epoch ms; what is younger may be at work */
   async removeStrays(before: number, turns: Turns): Promise<void> {
-    for (const name of namesIn(strayFolder(this.#folder))) {
+    for (const name of this.#namesIn(strayFolder(this.#folder))) {
       const path = join(strayFolder(this.#folder), name)
       openPrivateFolder(this.#folder)
-      const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before
-      if (changed < before) rmSync(path, { recursive: true, force: true })
+      this.#attempt(path, () => removeIfOlder(path, before), undefined)
       await turns.pause()
     }
   }
@@ -86,15 +102,24 @@ export class BucketFiles {
   /** Removes folders that removed buckets left empty, so that they don't use up a small disk's inodes. */
   async prune(turns: Turns): Promise<void> {
     for (const [first, second] of this.#prefixes()) {
-      removeIfEmpty(join(indexOf(this.#folder), first, second))
+      this.#removeIfEmpty(join(indexOf(this.#folder), first, second))
       await turns.pause()
     }
-    for (const first of namesIn(indexOf(this.#folder))) removeIfEmpty(join(indexOf(this.#folder), first))
+    for (const first of this.#namesIn(indexOf(this.#folder)))
+      this.#removeIfEmpty(join(indexOf(this.#folder), first))
+  }
+
+  #removeIfEmpty(folder: string): void {
+    this.#attempt(folder, () => removeIfEmpty(folder), undefined)
+  }
+
+  #namesIn(folder: string): string[] {
+    return this.#attempt(folder, () => namesIn(folder), [])
   }
 
   *#prefixes(): Generator<[first: string, second: string]> {
-    for (const first of namesIn(indexOf(this.#folder))) {
-      for (const second of namesIn(join(indexOf(this.#folder), first))) yield [first, second]
+    for (const first of this.#namesIn(indexOf(this.#folder))) {
+      for (const second of this.#namesIn(join(indexOf(this.#folder), first))) yield [first, second]
     }
   }
 }
@@ -114,13 +139,9 @@ function indexOf(folder: string): string {
   return join(folder, 'index-v5')
 }
 
-function expiryIn(json: string): number | null | undefined {
-  try {
-    const expiresAt: unknown = JSON.parse(json).metadata.expiresAt
-    return typeof expiresAt === 'number' || expiresAt === null ? expiresAt : undefined
-  } catch {
-    return undefined
-  }
+function removeIfOlder(path: string, before: number): void {
+  const changed = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? before
+  if (changed < before) rmSync(path, { recursive: true, force: true })
 }
 
 function namesIn(folder: string): string[] {

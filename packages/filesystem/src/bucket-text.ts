@@ -16,13 +16,14 @@ const form = '#\t{"key":"","integrity":"","time":#,"size":#,"metadata":{"value":
  * write. cacache itself would take the last good line, whatever became of those after it: a flipped bit in an acknowledged
  * change would undo that in silence.
  *
+ * @param isOwn whether a key is the one that the bucket is for
  * @throws SessionError ERR_SESSION_CORRUPT if that can't be read, or is another key's
  */
-export function newestEntry(text: string, key: string): Entry {
+export function newestEntry(text: string, isOwn: (key: string) => boolean): Entry {
   const lines = text.split('\n')
   for (let line = lines.pop(); line !== undefined; line = lines.pop()) {
     const written = withoutZeros(line)
-    const entry = entryIn(written, key)
+    const entry = entryIn(written, isOwn)
     if (entry !== undefined) return entry
     if (!isTorn(written)) break
   }
@@ -36,12 +37,12 @@ function withoutZeros(line: string): string {
   return line.slice(0, end)
 }
 
-function entryIn(line: string, key: string): Entry | undefined {
+function entryIn(line: string, isOwn: (key: string) => boolean): Entry | undefined {
   const tab = line.indexOf('\t')
   const json = line.slice(tab + 1)
   if (createHash('sha1').update(json).digest('hex') !== line.slice(0, tab)) return undefined
-  const { key: own, metadata } = JSON.parse(json)
-  if (own !== key || !isEntry(metadata)) throw corrupt()
+  const { key, metadata } = JSON.parse(json)
+  if (!isOwn(key) || !isEntry(metadata)) throw corrupt()
   return metadata
 }
 

@@ -46,7 +46,7 @@ export class Buckets {
       const text = await this.#textOf(path)
       if (text === '') return null
       try {
-        const entry = newestEntry(text, key)
+        const entry = newestEntry(text, own => own === key)
         this.#copies.keep(path, entry, began)
         return entry
       } catch (error) {

@@ -17,7 +17,7 @@ export interface CleanupOptions {
 
 /** When too many live, so many of the threshold stay. */
 const keep = 0.9
-/** Milliseconds without another look after one that found more than the threshold, all in use. */
+/** Milliseconds without another look after one that found more than the threshold, all in use, or that failed. */
 const restAfterNothing = 1000
 /** Milliseconds after which a half-written file is nobody's any more. */
 const strayAge = 60_000
@@ -121,13 +121,23 @@ export class Cleanup {
     this.#running ??= setImmediate()
       .then(() => this.#run(prune))
       .catch((error: unknown) => {
-        this.#options.logger.error(
-          `Session cleanup failed: ${error instanceof Error ? error.message : 'unknown'}`,
-        )
+        this.#restUntil = performance.now() + restAfterNothing
+        this.#options.logger.error(`Session cleanup failed: ${messageOf(error)}`)
       })
       .finally(() => {
+        this.#reportFailures()
         this.#running = undefined
       })
+  }
+
+  #reportFailures(): void {
+    const { failures } = this.#files
+    const [first] = failures
+    if (first === undefined) return
+    this.#options.logger.error(
+      `Session cleanup left files that it can't read or remove: ${failures.size}, first ${first[0]} (${messageOf(first[1])}). Remove them, or make them this user's.`,
+    )
+    failures.clear()
   }
 
   async #run(prune: boolean): Promise<void> {
@@ -194,7 +204,7 @@ export class Cleanup {
     return evicted
   }
 
-  /** Removes the session if it has really expired: its file's time may be wrong, after a crash. */
+  /** Removes the session if it has really expired: its file's time may be wrong, after a crash. What is damaged has that only. */
   #removeExpired({ hash }: BucketFile, now: number): boolean {
     return this.#locked('write', hash, () => {
       if (this.#files.expiryOf(hash) === undefined) return true
@@ -216,11 +226,11 @@ export class Cleanup {
     })
   }
 
-  /** Does nothing, and answers false, if some request has the session just now. */
+  /** Does nothing, and answers false, if some request has the session just now; false too if the work fails. */
   #locked(kind: 'write' | 'use', hash: string, work: () => boolean): boolean {
     if (!this.#locks.try(kind, hash)) return false
     try {
-      return work()
+      return this.#files.attempt(hash, work, false)
     } finally {
       this.#locks.release(kind, hash)
     }
@@ -254,6 +264,10 @@ export class Cleanup {
     ftruncateSync(this.#destroyed, 0)
     ftruncateSync(this.#created, Math.max(0, count))
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown'
 }
 
 function openTally(folder: string, name: string): number {

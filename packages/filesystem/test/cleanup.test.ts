@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { BucketFiles } from '../src/bucket-files.ts'
 import { filesystemStore } from '../src/index.ts'
@@ -115,6 +115,52 @@ describe('cleanup', () => {
     await until(() => buckets(directory).length === 1)
     expect(await store.load(token)).not.toBeNull()
     expect(await store.load(expired)).toBeNull()
+    await store.close()
+  })
+
+  it.each([
+    ['the timer', { threshold: 1000, options: { cleanupInterval: 50 }, life: 30, left: 1 }],
+    ['the threshold', { threshold: 20, options: {}, life: hour, left: 21 }],
+  ])('by %s, is not stopped by an entry that can not be read, and says so', async (_, kind) => {
+    const { directory, store, create, warnings } = open(kind.threshold, kind.options)
+    await create(hour)
+    const [bucket = ''] = buckets(directory)
+    rmSync(bucket)
+    mkdirSync(bucket)
+    utimesSync(bucket, new Date(0), new Date(0))
+    for (let i = 0; i < 30; i++) await create(kind.life)
+    await until(() => buckets(directory).length < kind.left)
+    await until(() => warnings.some(text => text.includes("files that it can't read or remove: 1, first")))
+    expect(statSync(bucket).isDirectory()).toBe(true)
+    await store.close()
+  })
+
+  it('that failed rests before it begins again', async () => {
+    const { store, create, warnings } = open(1)
+    const list = vi.spyOn(BucketFiles.prototype, 'list').mockRejectedValue(new Error('EIO'))
+    onTestFinished(() => list.mockRestore())
+    const began = performance.now()
+    for (let i = 0; i < 20; i++) {
+      await create(hour)
+      await setImmediate()
+    }
+    expect(warnings).toContain('Session cleanup failed: EIO')
+    expect(warnings.length).toBeLessThanOrEqual(1 + (performance.now() - began) / 1000)
+    await store.close()
+  })
+
+  it('F5: ends a session that no load can read at the time of its file', async () => {
+    const { directory, store, create } = open(1000, { cleanupInterval: 50 })
+    const token = await create(hour)
+    await store.update(token, { set: { a: 1 } })
+    const [bucket = ''] = buckets(directory)
+    writeFileSync(bucket, readFileSync(bucket, 'utf8').replace(/"expiresAt":\d+\}\}$/, '"expiresAt":9e15}}'))
+    await expect(store.load(token)).rejects.toMatchObject({ code: 'ERR_SESSION_CORRUPT' })
+    utimesSync(bucket, new Date(Date.now() + hour), new Date(Date.now() + hour))
+    await sleep(200)
+    expect(buckets(directory)).toHaveLength(1)
+    utimesSync(bucket, new Date(0), new Date(0))
+    await until(() => buckets(directory).length === 0)
     await store.close()
   })
 
