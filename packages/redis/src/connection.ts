@@ -48,7 +48,10 @@ export function checkedConnection(connection: RedisConnection): Unnamed {
       'must be a URL such as redis://host:6379, options with url, socket, rootNodes or sentinelRootNodes, or a client of node-redis',
     )
   if (isClient(own) && typeof own.isOpen !== 'boolean') throw wrongClient()
-  for (const url of urlsIn(own)) checkedUrl(url)
+  for (const place of optionsIn(own).filter(isObject)) {
+    if ('url' in place && typeof place.url === 'string') checkedUrl(place.url)
+    refuseStaleReads(place)
+  }
   return own
 }
 
@@ -57,20 +60,29 @@ export function wrongClient(): SessionError {
   return bad('The client given to redisStore', "must be one of node-redis 5 or later (the package 'redis')")
 }
 
-/** One of Sentinel, whose owner wants texts as something else: the store can't want them otherwise there. */
-export function mappedClient(): SessionError {
-  return bad('The client given to redisStore', 'must give texts as strings: take Buffer from its typeMapping')
+/** One of a Cluster that asks replicas. After a failover it may do so even with what it sends to masters. */
+export function staleClient(): SessionError {
+  return bad(
+    'The Cluster given to redisStore',
+    `must be one without useReplicas, such as cluster.duplicate({ useReplicas: false }): ${whyNoReplica}`,
+  )
 }
 
-/** Wherever node-redis takes one. */
-function urlsIn(options: Unnamed): string[] {
+const whyNoReplica = 'a replica or a cache may not know yet that a session has ended'
+
+/** @throws SessionError ERR_SESSION_SETTING for what would have sessions read from elsewhere than a master */
+function refuseStaleReads(options: object): void {
+  const stale = ['useReplicas', 'replicaPoolSize', 'readonly', 'clientSideCache']
+  const [name] = Object.entries(options).find(([name, value]) => stale.includes(name) && value) ?? []
+  if (name !== undefined) throw bad(`The option ${name}`, `must be left out for sessions: ${whyNoReplica}`)
+}
+
+/** The options, and those for single servers in them. */
+function optionsIn(options: Unnamed): unknown[] {
   if (isClient(options)) return []
-  const places: readonly (RedisClientOptions | undefined)[] = isClusterOptions(options)
-    ? [...options.rootNodes, options.defaults]
-    : isSentinelOptions(options)
-      ? [options.nodeClientOptions, options.sentinelClientOptions]
-      : [options]
-  return places.flatMap(place => (typeof place?.url === 'string' ? [place.url] : []))
+  if (isClusterOptions(options)) return [options, ...options.rootNodes, options.defaults]
+  if (!isSentinelOptions(options)) return [options]
+  return [options, options.nodeClientOptions, options.sentinelClientOptions]
 }
 
 function unnamed(connection: Exclude<RedisConnection, string>): Unnamed {

@@ -1,15 +1,9 @@
 import { isSessionError } from '@sojourn/core/store-kit'
 import { encodeChange, encodeRecord } from '@sojourn/keyv'
-import { mappedClient, wrongClient } from './connection.ts'
+import { wrongClient } from './connection.ts'
 import type { Link } from './link.ts'
 import type { RedisAdapter } from './redis-adapter.ts'
-
-/** What of a client of one server a look at its health needs. */
-interface ServerClient {
-  info(): Promise<string>
-  configGet(name: string): Promise<unknown>
-  time(): Promise<unknown>
-}
+import { sendTo } from './send.ts'
 
 /** So many keys at random are hardly ever all those of one of several servers. */
 const manyKeys = 16
@@ -31,8 +25,7 @@ interface Findings {
 /** What is to be said of these servers. What a server's rules (ACL) forbid to ask is left out. */
 export async function examine(link: Link): Promise<Findings> {
   const found = await link.run(async redis => {
-    const nodes = (await redis.getMasterNodes()) as unknown as ServerClient[]
-    return Promise.all(nodes.map(askServer))
+    return Promise.all((await redis.getMasterNodes()).map(askServer))
   })
   const warnings = new Set(found.flatMap(facts => dangersOf(facts, link.replicated)))
   return { warnings: [...warnings], details: found[0] === undefined ? {} : detailsOf(found[0]) }
@@ -59,12 +52,11 @@ export async function tryOut(adapter: RedisAdapter, key: string, first: boolean)
       adapter.life(absent),
       first && adapter.getAll(Array.from({ length: manyKeys }, (_, n) => `${key}-${n}`)),
     ])
-    const [again, text] = await Promise.all([
+    const [again] = await Promise.all([
       begin(),
       adapter.get(key),
       adapter.applyChangeAnew(key, encodeChange({ set: { tried: 'out' } })),
     ])
-    if (Buffer.isBuffer(text)) throw mappedClient()
     await adapter.applyChange(key, encodeChange({ expiresAt: 0 }))
     if (begun && again) throw wrongClient()
     return []
@@ -82,15 +74,16 @@ interface ServerFacts {
   readonly clockDifference: number | undefined
 }
 
-async function askServer(client: ServerClient): Promise<ServerFacts> {
+async function askServer(client: object): Promise<ServerFacts> {
   const begun = Date.now()
-  const asked = client.time().then(time => timeOf(time) - (begun + Date.now()) / 2)
+  const asked = sendTo(client, 'TIME').then(time => timeOf(time) - (begun + Date.now()) / 2)
   const [info, config, difference] = await Promise.allSettled([
-    client.info(),
-    client.configGet('save'),
+    sendTo(client, 'INFO'),
+    sendTo(client, 'CONFIG', 'GET', 'save'),
     asked,
   ])
-  const save: unknown = config.status === 'fulfilled' ? Object.entries(config.value ?? {})[0]?.[1] : undefined
+  // A list of name and value, or, in a newer version of the protocol, an object.
+  const save: unknown = config.status === 'fulfilled' ? Object.values(config.value ?? {}).at(-1) : undefined
   return {
     info: info.status === 'fulfilled' ? parseInfo(String(info.value)) : {},
     save: typeof save === 'string' ? save : undefined,

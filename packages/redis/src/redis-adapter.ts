@@ -2,13 +2,11 @@ import type KeyvRedis from '@keyv/redis'
 import { type Applied, type AtomicAdapter, corrupt, type TextChange } from '@sojourn/keyv'
 import { applyChangeScript, applyChangeSha, argumentsOf } from './apply-change.ts'
 import type { Link } from './link.ts'
+import { send } from './send.ts'
 import { replyCode } from './trouble.ts'
 
-/** What of a client or a cluster the atomic steps need. */
-interface ScriptClient {
-  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-  pTTL(key: string): Promise<number>
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+/** What of a client its commands need. */
+interface SetClient {
   set(
     key: string,
     value: string,
@@ -25,7 +23,7 @@ export class RedisAdapter implements AtomicAdapter {
   }
 
   get(key: string): Promise<unknown> {
-    return this.#link.run(redis => redis.get(key))
+    return this.#link.run(redis => send(redis, key, 'GET', key))
   }
 
   set(key: string, value: string, ttl?: number): Promise<unknown> {
@@ -44,49 +42,42 @@ export class RedisAdapter implements AtomicAdapter {
     const life = Math.ceil(expiresAt - Date.now())
     if (life <= 0) return true
     const options = { condition: 'NX', expiration: { type: 'PX', value: life } } as const
-    return (await this.#link.run(redis => scriptsOf(redis).set(key, text, options))) !== null
+    const set = (redis: KeyvRedis<string>) => (redis.client as unknown as SetClient).set(key, text, options)
+    return (await this.#link.run(set)) !== null
   }
 
   /** Milliseconds that Redis lets the key live still; negative if it is not there. */
-  life(key: string): Promise<number> {
-    return this.#link.run(redis => scriptsOf(redis).pTTL(key))
+  async life(key: string): Promise<number> {
+    return Number(await this.#link.run(redis => send(redis, key, 'PTTL', key)))
   }
 
   /** Looks for each of these; one server of a Cluster does not answer for all. A Cluster finds whom to ask, so it is not asked. */
   async getAll(keys: readonly string[]): Promise<void> {
     await this.#link.run(async redis => {
-      if (!redis.isCluster()) await Promise.all(keys.map(key => redis.get(key)))
+      if (!redis.isCluster()) await Promise.all(keys.map(key => send(redis, key, 'GET', key)))
     })
   }
 
   /** As `applyChange`, but with the script's whole text, as a server needs it that does not have it yet. */
   async applyChangeAnew(key: string, change: TextChange): Promise<void> {
-    const options = { keys: [key], arguments: argumentsOf(change, Date.now(), this.#link.longestWay) }
-    await this.#link.run(redis => scriptsOf(redis).eval(applyChangeScript, options))
+    const args = argumentsOf(change, Date.now(), this.#link.longestWay)
+    await this.#link.run(redis => send(redis, key, 'EVAL', applyChangeScript, '1', key, ...args))
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
-    const options = { keys: [key], arguments: argumentsOf(change, Date.now(), this.#link.longestWay) }
-    return appliedFrom(await this.#link.run(redis => runScript(scriptsOf(redis), options)))
+    const args = argumentsOf(change, Date.now(), this.#link.longestWay)
+    return appliedFrom(await this.#link.run(redis => runScript(redis, key, args)))
   }
 }
 
-async function runScript(
-  client: ScriptClient,
-  options: { keys: string[]; arguments: string[] },
-): Promise<unknown> {
+async function runScript(redis: KeyvRedis<string>, key: string, args: string[]): Promise<unknown> {
   try {
-    return await client.evalSha(applyChangeSha, options)
+    return await send(redis, key, 'EVALSHA', applyChangeSha, '1', key, ...args)
   } catch (error) {
     // A restarted, flushed or promoted server does not have the script yet: this sends and keeps it.
-    if (replyCode(error) === 'NOSCRIPT') return client.eval(applyChangeScript, options)
+    if (replyCode(error) === 'NOSCRIPT') return send(redis, key, 'EVAL', applyChangeScript, '1', key, ...args)
     throw replyCode(error) === 'CORRUPT' ? corrupt() : error
   }
-}
-
-/** All kinds of clients have these, though no type of node-redis says so. */
-function scriptsOf(redis: KeyvRedis<string>): ScriptClient {
-  return redis.client as unknown as ScriptClient
 }
 
 function appliedFrom(reply: unknown): Applied {

@@ -15,7 +15,9 @@ import {
   type RedisConnection,
   type RedisSentinelOptions,
   type RedisTls,
+  staleClient,
 } from './connection.ts'
+import { sendTo } from './send.ts'
 import { isGarbled, redisUnavailable, tooLate } from './trouble.ts'
 
 /** A server, or several that act as one, to which connections can be opened. */
@@ -103,7 +105,8 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
         })
       }
       forget()
-      redis ??= keyv(withTextsFrom(client))
+      if (asksReplicas(client)) throw staleClient()
+      redis ??= keyv(client)
       return redis
     },
     async close() {
@@ -115,6 +118,12 @@ function givenClient(client: RedisClientConnectionType, { timeout }: Limits): Se
       discard(client)
     },
   }
+}
+
+/** Whether it is a Cluster's that does; no other kind lets it be seen. */
+function asksReplicas(client: object): boolean {
+  const slots: unknown = 'slots' in client && client.slots
+  return Array.isArray(slots) && slots.some((slot: object) => 'replicas' in slot)
 }
 
 /** Of its kinds only the single client does, if its `reconnectStrategy` says so. */
@@ -161,7 +170,7 @@ function cluster(options: RedisClusterOptions, limits: Limits): Servers {
     open: async () => {
       const defaults = withLimits(own, limits)
       const rootNodes = options.rootNodes.map(node => withShortTime(node, limits))
-      const client = createCluster({ ...withTexts(options), rootNodes, defaults, minimizeConnections: true })
+      const client = createCluster({ ...options, rootNodes, defaults, minimizeConnections: true })
       return keyv(await connected(client, limits, true))
     },
   }
@@ -191,7 +200,7 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
           socket: { ...options.sentinelClientOptions?.socket, ...node },
         }
         const client = await connected(createClient(withLimits(own, certified(own, asking))), asking)
-        const asked = client.sendCommand(['SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name])
+        const asked = sendTo(client, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', name)
         const answer: unknown = await settleWithin(asked, asking.timeout, tooLate).finally(() =>
           discard(client),
         )
@@ -223,7 +232,7 @@ function sentinel(options: RedisSentinelOptions, limits: Limits): Servers {
       }
       const client = await connected(createClient(withLimits(own, certified(own, limits))), limits)
       // A sentinel may be the last to know: who was the master an instant ago says so itself.
-      const role: unknown = await settleWithin(client.sendCommand(['ROLE']), limits.timeout, tooLate).catch(
+      const role: unknown = await settleWithin(sendTo(client, 'ROLE'), limits.timeout, tooLate).catch(
         error => {
           discard(client)
           throw error
@@ -257,7 +266,7 @@ function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): Redi
   const socket = { connectTimeout: timeout, socketTimeout: timeout, ...options.socket, ...tls }
   return {
     pingInterval: Math.ceil(timeout / 2),
-    ...withTexts(options),
+    ...options,
     disableOfflineQueue: true,
     socket: { ...socket, reconnectStrategy: false } as NonNullable<RedisClientOptions['socket']>,
   }
@@ -266,17 +275,6 @@ function withLimits(options: RedisClientOptions, { timeout, tls }: Limits): Redi
 function speaksTls({ url, socket }: RedisClientOptions): boolean {
   const isTls = url !== undefined && new URL(url).protocol === 'rediss:'
   return isTls || (socket !== undefined && 'tls' in socket && socket.tls === true)
-}
-
-/** A session is a text, whatever type the owner wants for what he reads himself. */
-function withTexts<O extends { readonly commandOptions?: object }>(options: O): O {
-  return { ...options, commandOptions: { ...options.commandOptions, typeMapping: {} } }
-}
-
-/** The same client, seen through options of our own. Sentinel's has but one set of them, which is its owner's. */
-function withTextsFrom(client: RedisClientConnectionType): RedisClientConnectionType {
-  const canBe = 'withTypeMapping' in client && !('getSentinelNode' in client)
-  return canBe ? client.withTypeMapping({}) : client
 }
 
 /** For asking one of several where the others are: one that hangs must leave time for the next. */

@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs'
-import { createCluster, type RedisClientConnectionType } from '@keyv/redis'
+import { createCluster, createSentinel, type RedisClientConnectionType } from '@keyv/redis'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { RedisCluster, RedisSentinels, RedisServer } from '@sojourn/redis-servers'
@@ -65,6 +65,24 @@ it('warns of a replica that is online and many bytes behind', async () => {
   replica.signal('SIGSTOP')
   for (let n = 0; n < 30; n++) await server.command('SET', `big-${n}`, 'x'.repeat(100_000))
   expect(await warningsOf(server)).toEqual([expect.stringContaining('1 of 1 replicas')])
+})
+
+it('tells of the master, though the client of Sentinel asks replicas', async () => {
+  const sentinels = await RedisSentinels.start()
+  onTestFinished(() => sentinels.stop())
+  const client = createSentinel({
+    name: sentinels.name,
+    sentinelRootNodes: sentinels.addresses,
+    replicaPoolSize: 1,
+  })
+  client.on('error', () => undefined)
+  await client.connect()
+  onTestFinished(() => client.destroy())
+  const store = redisStore(client as unknown as RedisClientConnectionType)
+  onTestFinished(() => store.close())
+  for (const replica of sentinels.servers.slice(1))
+    await replica.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
+  for (let n = 0; n < 4; n++) expect((await store.health()).warnings.join()).not.toContain('allkeys-lru')
 })
 
 it('says that the server takes no changes: it can not write to its disk', async () => {
