@@ -120,6 +120,9 @@ function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
   const behind = replicas.filter(name => isBehind(info[name] ?? '', offset))
   const isFull = Number(info.maxmemory) > 0 && Number(info.used_memory) >= Number(info.maxmemory)
   return [
+    info.role === 'slave'
+      ? 'the server is a replica that takes changes (replica-read-only no), which its master never learns of and undoes: connect to the master'
+      : '',
     isFull && policy === 'noeviction' ? noSpace : '',
     policy === 'noeviction'
       ? ''

@@ -67,6 +67,23 @@ it('warns of a replica that is online and many bytes behind', async () => {
   expect(await warningsOf(server)).toEqual([expect.stringContaining('1 of 1 replicas')])
 })
 
+it('warns of a replica that takes changes: its master never learns of them', async () => {
+  const master = await redis('--appendonly', 'yes')
+  const server = await redis(
+    '--appendonly',
+    'yes',
+    '--replica-read-only',
+    'no',
+    '--replicaof',
+    '127.0.0.1',
+    String(master.port),
+  )
+  await expect
+    .poll(() => server.command('INFO', 'replication'), { timeout: 20_000 })
+    .toMatch(/master_link_status:up/)
+  expect(await warningsOf(server)).toEqual([expect.stringContaining('connect to the master')])
+})
+
 it('tells of the master, though the client of Sentinel asks replicas', async () => {
   const sentinels = await RedisSentinels.start()
   onTestFinished(() => sentinels.stop())
