@@ -14,6 +14,18 @@ export const destroy: readonly Check[] = [
     },
   },
   {
+    promise: 'C4 I1 a destroyed session is absent through any handle at once, every time',
+    needs: ['revocation'],
+    async run({ store, other }) {
+      // One handle may ask several servers in turn, of which some know a little later.
+      for (let n = 0; n < 32; n++) {
+        const { token } = await store.create(recordOf({ a: 1 }))
+        await store.destroy(token)
+        assert.equal(await other.load(token), null)
+      }
+    },
+  },
+  {
     promise: 'C4 a destroyed session stays destroyed: an update is gone and does not bring it back',
     needs: ['revocation'],
     async run({ store, other }) {

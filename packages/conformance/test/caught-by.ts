@@ -87,6 +87,7 @@ export const caughtBy: Readonly<Record<string, readonly string[]>> = {
     'I2 I3 a load that begins after an acknowledged update sees it',
     'Property: to whatever is called',
   ],
+  readsInTurn: ['C4 I1 a destroyed session is absent through any handle at once, every time'],
   takesSimilarTokens: ['I4 R1 a token that only resembles one'],
   overwritesOnCreate: ['create never touches an existing session', 'Property: to whatever is called'],
   adoptsUnknownTokens: ['C1 load of a token that was never handed out is null'],
