@@ -52,6 +52,20 @@ import {
   resurrects,
   resurrectsInFlight,
 } from './broken/updates.ts'
+import {
+  countsTheDead,
+  countsThenAdds,
+  countsTheRegenerated,
+  dropsWhatBegins,
+  endsTooFew,
+  forgetsMetadata,
+  ignoresTheLimit,
+  listsByPosition,
+  listsCopies,
+  listsTheDead,
+  missesTheRegenerated,
+  mixesUpUsers,
+} from './broken/users.ts'
 import { bendsValues, encodesAsUtf8, rewritesAsLua, runsSetters, truncatesText } from './broken/values.ts'
 
 /**
@@ -107,4 +121,16 @@ export const brokenStores: Readonly<Record<string, () => SessionStore>> = {
   claimsTooMuch,
   forgetsTheUser,
   keepsSessionsToItself,
+  mixesUpUsers,
+  listsCopies,
+  forgetsMetadata,
+  listsTheDead,
+  listsByPosition,
+  endsTooFew,
+  dropsWhatBegins,
+  missesTheRegenerated,
+  countsTheRegenerated,
+  ignoresTheLimit,
+  countsThenAdds,
+  countsTheDead,
 }

@@ -13,6 +13,7 @@ import { properties } from './properties.ts'
 import { type Check, type OpenHandle, type Runner, skip, type TestBody } from './runner.ts'
 import { update } from './update.ts'
 import { userIndex } from './user-index.ts'
+import { userLimit } from './user-limit.ts'
 import { values } from './values.ts'
 
 const suite: Readonly<Record<string, readonly Check[]>> = {
@@ -27,6 +28,7 @@ const suite: Readonly<Record<string, readonly Check[]>> = {
   'hostile tokens': hostileTokens,
   values,
   'user index': userIndex,
+  'user limit': userLimit,
   'health and close': closing,
   properties,
 }

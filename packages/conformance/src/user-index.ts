@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import type { SessionStore, UserIndex } from '@sojourn/core'
-import { mustBeGone, mustLoad, mustUpdate, recordOf, times, until } from './kit.ts'
+import { setImmediate } from 'node:timers/promises'
+import { mustBeGone, mustLoad, mustUpdate, recordOf, sameRecord, times, until } from './kit.ts'
 import type { Check } from './runner.ts'
+import { indexOf, listOf, mustListTheLiving, newUsers, regenerate, sessionsOf, signIn } from './users.ts'
 
 export const userIndex: readonly Check[] = [
   {
@@ -9,15 +10,32 @@ export const userIndex: readonly Check[] = [
     needs: ['userIndex'],
     async run({ store, other }) {
       const [ada, bob] = newUsers()
-      const created = await times(5, () => store.create(recordOf({ a: 1 }, { userId: ada })))
-      await store.create(recordOf({}, { userId: bob }))
-      await store.create(recordOf({}, { userId: `${ada}*` }))
+      const tokens = (await times(5, () => signIn(store, ada))).sort()
+      await signIn(store, bob)
+      await signIn(store, `${ada}*`)
+      await signIn(store, ada.toUpperCase())
       await store.create(recordOf())
-      const tokens = created.map(({ token }) => token).sort()
       assert.deepEqual(await listOf(store, ada), tokens)
       assert.deepEqual(await listOf(other, ada), tokens)
-      assert.deepEqual(await listOf(store, `${ada} nobody`), [])
-      assert.deepEqual(await listOf(store, '*'), [])
+      for (const nobody of [`${ada} nobody`, '*', '', '../..', '__proto__'])
+        assert.deepEqual(await listOf(store, nobody), [])
+    },
+  },
+  {
+    promise: 'R7 listByUser shows each session as it stands, with what was noted at the sign-in',
+    needs: ['userIndex'],
+    async run({ store, other }) {
+      const [ada] = newUsers()
+      const record = recordOf({ a: 1 }, { userId: ada, metadata: { device: 'Läptop', at: [1, { b: null }] } })
+      const { token } = await store.create(record)
+      const expiresAt = record.expiresAt + 60_000
+      await mustUpdate(other, token, { set: { b: 2 }, expiresAt })
+      const [only, ...more] = await sessionsOf(store, ada)
+      assert.ok(only !== undefined && more.length === 0)
+      assert.equal(only.token, token)
+      sameRecord(only.record, { ...record, data: { a: 1, b: 2 }, expiresAt })
+      assert.deepEqual(only.record.metadata, record.metadata)
+      assert.deepEqual((await mustLoad(other, token)).record.metadata, record.metadata)
     },
   },
   {
@@ -26,13 +44,45 @@ export const userIndex: readonly Check[] = [
     async run({ store, other }) {
       const [ada] = newUsers()
       const expiresAt = Date.now() + 50
-      const changed = await store.create(recordOf({}, { userId: ada }))
-      const destroyed = await store.create(recordOf({}, { userId: ada }))
-      await store.create(recordOf({}, { userId: ada, expiresAt }))
-      await mustUpdate(other, changed.token, { set: { a: 1 }, expiresAt: Date.now() + 60_000 })
-      await other.destroy(destroyed.token)
+      const changed = await signIn(store, ada)
+      const destroyed = await signIn(store, ada)
+      const ended = await signIn(store, ada)
+      await signIn(store, ada, {}, { expiresAt })
+      await signIn(store, ada, {}, { expiresAt: 0 })
+      await mustUpdate(other, changed, { set: { a: 1 }, expiresAt: Date.now() + 60_000 })
+      await mustUpdate(other, ended, { expiresAt: 0 })
+      await other.destroy(destroyed)
       await until(expiresAt)
-      assert.deepEqual(await listOf(store, ada), [changed.token])
+      assert.deepEqual(await listOf(store, ada), [changed])
+    },
+  },
+  {
+    promise: 'R7 listByUser lists each of many sessions once, while others sign in and out',
+    needs: ['userIndex'],
+    async run({ store, other }) {
+      const [ada] = newUsers()
+      const stay = (await times(150, () => signIn(store, ada))).sort()
+      let over = false
+      const comeAndGo = async () => {
+        for (; !over; await setImmediate()) {
+          const token = await signIn(other, ada)
+          await mustListTheLiving(store, ada, [token])
+          await other.destroy(token)
+          await mustListTheLiving(store, ada, [token])
+        }
+      }
+      const look = async () => {
+        for (let looks = 0; looks < 5; looks++) {
+          const listed = await listOf(store, ada)
+          const found = listed.filter(token => stay.includes(token))
+          assert.deepEqual(found, stay)
+          assert.equal(new Set(listed).size, listed.length, 'a session is listed twice')
+        }
+      }
+      const looking = look().finally(() => {
+        over = true
+      })
+      await Promise.all([looking, comeAndGo()])
     },
   },
   {
@@ -40,39 +90,74 @@ export const userIndex: readonly Check[] = [
     needs: ['userIndex'],
     async run({ store, other }) {
       const [ada, bob] = newUsers()
-      const created = await times(5, () => store.create(recordOf({ a: 1 }, { userId: ada })))
-      const stranger = await store.create(recordOf({ a: 1 }, { userId: bob }))
-      const [kept, ...ended] = created.map(({ token }) => token)
-      const except = [kept ?? '', stranger.token, 'A'.repeat(43)]
-      assert.equal(await indexOf(other).destroyByUser(ada, { except }), 4)
-      for (const token of ended) await mustBeGone(store, token)
-      await mustLoad(store, kept ?? '')
-      await mustLoad(store, stranger.token)
+      const [kept = '', ...ended] = await times(40, () => signIn(store, ada))
+      const stranger = await signIn(store, bob)
+      const except = [kept, stranger, 'A'.repeat(43), '../..']
+      assert.equal(await indexOf(other).destroyByUser(ada, { except }), 39)
+      for (const token of ended) assert.equal(await store.load(token), null)
+      await mustBeGone(store, ended[0] ?? '')
+      await mustLoad(store, kept)
+      assert.deepEqual(await listOf(store, ada), [kept])
       assert.equal(await indexOf(store).destroyByUser(ada), 1)
       assert.equal(await indexOf(store).destroyByUser(ada), 0)
-      assert.equal(await store.load(kept ?? ''), null)
-      await mustLoad(store, stranger.token)
+      assert.equal(await store.load(kept), null)
+      await mustLoad(store, stranger)
+    },
+  },
+  {
+    promise:
+      'R7 destroyByUser ends all that signed in before; who signs in meanwhile is ended, or stays and is listed',
+    needs: ['userIndex'],
+    async run({ store, other }) {
+      const [ada] = newUsers()
+      for (let round = 0; round < 5; round++) {
+        const before = await times(10, () => signIn(store, ada))
+        const meanwhile = times(20, async index => signIn(index % 2 === 0 ? store : other, ada))
+        await indexOf(other).destroyByUser(ada)
+        for (const token of before) assert.equal(await store.load(token), null, 'a session is back')
+        await mustListTheLiving(store, ada, await meanwhile)
+      }
+    },
+  },
+  {
+    promise: 'R7 no session escapes destroyByUser by being regenerated meanwhile',
+    needs: ['userIndex'],
+    async run({ store, other }) {
+      const [ada] = newUsers()
+      for (let round = 0; round < 5; round++) {
+        let over = false
+        const chains = await times(8, () => signIn(store, ada))
+        const last = times(8, async index => {
+          const handle = index % 2 === 0 ? store : other
+          let token = chains[index]
+          for (let next = token; next !== undefined && !over; next = await regenerate(handle, ada, next)) {
+            token = next
+            await setImmediate()
+          }
+          return token ?? ''
+        })
+        await times(3, () => store.load(chains[0] ?? ''))
+        await indexOf(other)
+          .destroyByUser(ada)
+          .finally(() => {
+            over = true
+          })
+        for (const token of await last) assert.equal(await store.load(token), null, 'a session went on')
+        assert.deepEqual(await listOf(store, ada), [])
+      }
+    },
+  },
+  {
+    promise: 'R7 a session that is regenerated is listed once, also after a session of another user',
+    needs: ['userIndex'],
+    async run({ store, other }) {
+      const [ada, bob] = newUsers()
+      const first = await signIn(store, ada)
+      const second = await regenerate(other, ada, first)
+      assert.deepEqual(await listOf(store, ada), [second])
+      await mustUpdate(store, second ?? '', { expiresAt: 0 })
+      const third = await signIn(store, bob, { replaces: { token: second ?? '', userId: ada } })
+      assert.deepEqual([await listOf(store, ada), await listOf(other, bob)], [[], [third]])
     },
   },
 ]
-
-/** Users that no other test has; a store may keep sessions of older runs. */
-function newUsers(): [string, string] {
-  const run = crypto.randomUUID()
-  return [`ada:${run}`, `bob:${run}`]
-}
-
-async function listOf(store: SessionStore, userId: string): Promise<string[]> {
-  const tokens: string[] = []
-  for await (const token of indexOf(store).listByUser(userId)) tokens.push(token)
-  return tokens.sort()
-}
-
-function indexOf(store: SessionStore): UserIndex {
-  assert.ok(hasIndex(store), 'supports.userIndex is true, but listByUser or destroyByUser is missing')
-  return store
-}
-
-function hasIndex(store: SessionStore): store is SessionStore & UserIndex {
-  return ['listByUser', 'destroyByUser'].every(method => typeof Reflect.get(store, method) === 'function')
-}

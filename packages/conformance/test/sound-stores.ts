@@ -49,31 +49,23 @@ function isLoaded(value: unknown): value is Loaded {
   return typeof value === 'object' && value !== null && 'record' in value && 'version' in value
 }
 
-/** Handles on one memory, with a user index; a closed handle does not answer any more. */
+/** Handles on one memory; a closed handle does not answer any more. */
 export function sharedMemory(): () => SessionStore & UserIndex {
   const memory = memoryStore()
-  const users = new Map<string, string>()
-  return () => openHandle(memory, users)
+  return () => openHandle(memory)
 }
 
-function openHandle(memory: SessionStore, users: Map<string, string>): SessionStore & UserIndex {
+function openHandle(memory: SessionStore & UserIndex): SessionStore & UserIndex {
   let open = true
   const live = () => {
     if (!open) throw new Error('closed')
     return memory
   }
-  async function* listByUser(userId: string) {
-    for (const [token, owner] of users) if (owner === userId && (await live().load(token))) yield token
-  }
   return {
     name: 'shared-memory',
     supports: { sharedAcrossProcesses: true, revocation: true, atomicUpdate: true, userIndex: true },
     load: async token => live().load(token),
-    async create(record) {
-      const written = await live().create(record)
-      if (record.userId !== undefined) users.set(written.token, record.userId)
-      return written
-    },
+    create: async (record, options) => live().create(record, options),
     update: async (token, change) => live().update(token, change),
     destroy: async token => live().destroy(token),
     async health() {
@@ -82,15 +74,7 @@ function openHandle(memory: SessionStore, users: Map<string, string>): SessionSt
     async close() {
       open = false
     },
-    listByUser,
-    async destroyByUser(userId, { except = [] } = {}) {
-      let ended = 0
-      for await (const token of listByUser(userId)) {
-        if (except.includes(token)) continue
-        await live().destroy(token)
-        ended++
-      }
-      return ended
-    },
+    listByUser: userId => live().listByUser(userId),
+    destroyByUser: async (userId, options) => live().destroyByUser(userId, options),
   }
 }

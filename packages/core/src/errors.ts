@@ -6,6 +6,8 @@ export type SessionErrorCode =
   | 'ERR_SESSION_CORRUPT'
   /** 409: the session ended, by sign-out or expiry, while this request was changing it. */
   | 'ERR_SESSION_GONE'
+  /** 409: the user has as many sessions as may be, and `onMaxPerUser` is `refuse`. */
+  | 'ERR_SESSION_LIMIT'
   /** 409: a guarded change lost against another one. */
   | 'ERR_SESSION_CONFLICT'
   /** 500: the session was changed after the response had begun. */

@@ -12,9 +12,11 @@ export type {
   SessionOptions,
   Settings,
   StoreFailurePolicy,
+  UserLimitPolicy,
 } from './settings.ts'
 export type {
   Conflict,
+  CreateOptions,
   Eviction,
   Gone,
   Loaded,
@@ -24,6 +26,8 @@ export type {
   StoreAbilities,
   StoreHealth,
   UserIndex,
+  UserSession,
   Written,
 } from './store.ts'
 export type { SessionEvents, StoreOperation } from './store-calls.ts'
+export type { SignedIn, UserSessions } from './user-sessions.ts'

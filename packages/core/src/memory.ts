@@ -1,14 +1,18 @@
 import { applyChange, guardsHold } from './change.ts'
 import { isId, newId } from './ids.ts'
 import { assertJson } from './json.ts'
+import { MemoryUsers } from './memory-users.ts'
 import type {
   Conflict,
+  CreateOptions,
   Gone,
   Loaded,
   SessionChange,
   SessionRecord,
   SessionStore,
   StoreHealth,
+  UserIndex,
+  UserSession,
   Written,
 } from './store.ts'
 
@@ -17,6 +21,7 @@ interface Entry {
   readonly text: string
   readonly expiresAt: number
   readonly version: number
+  readonly userId: string | undefined
 }
 
 /** Milliseconds between two looks for expired sessions that nobody asked for again. */
@@ -26,7 +31,7 @@ const lonely =
   'sessions are in the memory of this process: they end with it, and other workers do not see them (SESSION_STORE=filesystem or redis do)'
 
 /** Sessions in the memory of one process: for development, tests, and to see what a shared store cures. */
-export function memoryStore(): SessionStore {
+export function memoryStore(): SessionStore & UserIndex {
   return new MemoryStore()
 }
 
@@ -35,10 +40,11 @@ export function openStore(): SessionStore {
   return memoryStore()
 }
 
-class MemoryStore implements SessionStore {
+class MemoryStore implements SessionStore, UserIndex {
   readonly name = 'memory'
-  readonly supports = { sharedAcrossProcesses: false, revocation: true, atomicUpdate: true, userIndex: false }
+  readonly supports = { sharedAcrossProcesses: false, revocation: true, atomicUpdate: true, userIndex: true }
   readonly #entries = new Map<string, Entry>()
+  readonly #users = new MemoryUsers(token => this.#live(token) !== undefined)
   readonly #sweeper = setInterval(() => this.#sweep(), sweepInterval).unref()
 
   async load(token: string): Promise<Loaded | null> {
@@ -46,8 +52,13 @@ class MemoryStore implements SessionStore {
     return entry ? loadedFrom(entry) : null
   }
 
-  async create(record: SessionRecord): Promise<Written> {
-    return this.#write(newId(), record, 1)
+  async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
+    assertJson(record.data, 'data')
+    const token = newId()
+    if (record.userId !== undefined) {
+      for (const ended of this.#users.add(record.userId, token, options)) this.#entries.delete(ended)
+    }
+    return this.#write(token, record, 1)
   }
 
   async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
@@ -61,7 +72,26 @@ class MemoryStore implements SessionStore {
   }
 
   async destroy(token: string): Promise<void> {
+    const userId = this.#entries.get(token)?.userId
+    if (userId !== undefined) this.#users.remove(userId, token)
     this.#entries.delete(token)
+  }
+
+  async *listByUser(userId: string): AsyncGenerator<UserSession, void> {
+    for (const token of this.#users.live(userId)) {
+      const entry = this.#live(token)
+      if (entry !== undefined) yield { token, record: loadedFrom(entry).record }
+    }
+  }
+
+  async destroyByUser(
+    userId: string,
+    { except = [] }: { readonly except?: readonly string[] } = {},
+  ): Promise<number> {
+    const ended = this.#users.live(userId).filter(token => !except.includes(token))
+    for (const token of ended) this.#entries.delete(token)
+    this.#users.noteEnd(userId)
+    return ended.length
   }
 
   async health(): Promise<StoreHealth> {
@@ -80,8 +110,9 @@ class MemoryStore implements SessionStore {
 
   #write(token: string, record: SessionRecord, version: number): Written {
     assertJson(record.data, 'data')
-    const { expiresAt } = record
-    if (expiresAt > Date.now()) this.#entries.set(token, { text: JSON.stringify(record), expiresAt, version })
+    const { expiresAt, userId } = record
+    const text = JSON.stringify(record)
+    if (expiresAt > Date.now()) this.#entries.set(token, { text, expiresAt, version, userId })
     else this.#entries.delete(token)
     return { status: 'written', token, version: String(version) }
   }
@@ -89,6 +120,7 @@ class MemoryStore implements SessionStore {
   #sweep(): void {
     const now = Date.now()
     for (const [token, { expiresAt }] of this.#entries) if (expiresAt <= now) this.#entries.delete(token)
+    this.#users.sweep()
   }
 }
 

@@ -12,7 +12,7 @@ import { sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
-import type { Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
+import type { CreateOptions, Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
 import { isUnavailable, type Patience, type StoreCalls } from './store-calls.ts'
 import { currentTime, elapsedTime, expiryOf, touchIsDue } from './timeouts.ts'
 import {
@@ -24,6 +24,7 @@ import {
   runUpdate,
   type Updates,
 } from './updates.ts'
+import { assertMetadata, assertUserId, tooManySessions } from './user-sessions.ts'
 
 /** What all requests of one `Sessions` share. */
 export interface Engine {
@@ -69,6 +70,7 @@ export class SessionRequest {
   #seen = Snapshot.empty
   #userId: string | undefined
   #createdAt: number | undefined
+  #metadata: SessionRecord['metadata']
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
@@ -154,6 +156,7 @@ export class SessionRequest {
     this.#stored = { token, expiresAt: record.expiresAt, version }
     this.#userId = record.userId
     this.#createdAt = record.createdAt
+    this.#metadata = record.metadata
     this.#seen = this.#content.adopt(record.data)
   }
 
@@ -236,11 +239,10 @@ export class SessionRequest {
     if (!this.isOpen) throw alreadyCommitted()
   }
 
-  regenerate({ userId = this.#userId }: RegenerateOptions): Promise<void> {
-    if (userId !== undefined && (typeof userId !== 'string' || userId === '')) {
-      throw new TypeError('userId must be a non-empty string, such as String(user.id).')
-    }
-    return this.#inTurn('regenerate', () => this.#regenerate(userId))
+  regenerate({ userId = this.#userId, metadata }: RegenerateOptions): Promise<void> {
+    if (userId !== undefined) assertUserId(userId)
+    if (metadata !== undefined) assertMetadata(metadata)
+    return this.#inTurn('regenerate', () => this.#regenerate(userId, metadata))
   }
 
   /**
@@ -300,13 +302,26 @@ export class SessionRequest {
   // --- the handler's calls ------------------------------------------------------------------------------------
 
   /** The old session ends first: a crash in between signs the user out, never in. */
-  async #regenerate(userId: string | undefined): Promise<void> {
+  async #regenerate(userId: string | undefined, noted: SessionRecord['metadata']): Promise<void> {
     this.#content.checked()
-    const signsIn = userId !== this.#userId
+    const before = { token: this.#stored?.token, userId: this.#userId, createdAt: this.#createdAt }
+    const signsIn = userId !== before.userId
+    const metadata = noted ?? (signsIn ? undefined : this.#metadata)
+    if (signsIn && userId !== undefined) await this.#assertRoom(userId)
     if (this.#stored !== null && this.#engine.store.supports.revocation)
       await this.#endStored(this.#stored.token, signsIn)
     await this.#endNamed()
-    await this.#create(userId, signsIn ? undefined : this.#createdAt)
+    const replaces = before.token !== undefined &&
+      before.userId !== undefined && { replaces: { token: before.token, userId: before.userId } }
+    await this.#create(userId, signsIn ? undefined : before.createdAt, metadata, { ...replaces })
+  }
+
+  /** Looks before the session of now ends: who is refused keeps it. What counts is decided by the store. */
+  async #assertRoom(userId: string): Promise<void> {
+    const { calls, settings } = this.#engine
+    const { maxPerUser, onMaxPerUser } = settings
+    if (maxPerUser === 0 || onMaxPerUser !== 'refuse') return
+    if (await calls.hasSessions(userId, maxPerUser, this.#patience)) throw tooManySessions()
   }
 
   /** Ends the stored session and takes over its data as they stood at its end, under this request's changes. */
@@ -327,6 +342,7 @@ export class SessionRequest {
     // this request may still try finds it gone as well, and creates nothing.
     if (stands === null && !signsIn) throw gone()
     this.#stored = null
+    this.#userId = undefined
     this.#named = this.#named.filter(each => each !== token)
     this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
     this.#seen = Snapshot.empty
@@ -482,17 +498,34 @@ export class SessionRequest {
     return { ...change, expectedValues }
   }
 
-  async #create(userId: string | undefined, since: number | undefined): Promise<void> {
-    const { calls, settings } = this.#engine
+  async #create(
+    userId: string | undefined,
+    since: number | undefined,
+    metadata?: SessionRecord['metadata'],
+    options?: CreateOptions,
+  ): Promise<void> {
+    const { calls, settings, store } = this.#engine
     const data = this.#content.checked()
     const state = Snapshot.of(data)
     const now = currentTime()
     const createdAt = since ?? now
     const expiresAt = expiryOf(createdAt, now, settings)
-    const record = { ...(userId !== undefined && { userId }), data, createdAt, expiresAt }
-    const { token, version } = await calls.create(record, this.#patience)
+    const isListed = userId !== undefined && store.supports.userIndex
+    const record = {
+      ...(userId !== undefined && { userId }),
+      ...(isListed && metadata !== undefined && { metadata }),
+      data,
+      createdAt,
+      expiresAt,
+    }
+    const { maxPerUser, onMaxPerUser, absoluteTimeout } = settings
+    const full = isListed
+      ? { ...options, lastExpiry: createdAt + absoluteTimeout, maxPerUser, onMaxPerUser }
+      : options
+    const { token, version } = await calls.create(record, this.#patience, full)
     this.#userId = userId
     this.#createdAt = createdAt
+    this.#metadata = record.metadata
     this.#acknowledge(token, version, expiresAt, state)
   }
 

@@ -21,6 +21,11 @@ export type SessionCallback = (error?: unknown) => void
 export interface RegenerateOptions {
   /** Whom the session belongs to from now on. A non-empty string. */
   readonly userId?: string
+  /**
+   * What `sessions.ofUser(userId).list()` is to tell of this session, such as device and address: a plain object of at most
+   * 1024 bytes as JSON. Kept by stores with `supports.userIndex`, also when the session is regenerated without it.
+   */
+  readonly metadata?: Readonly<Record<string, unknown>>
 }
 
 /** The methods and properties of a session; their names can't be used as keys. */
@@ -41,7 +46,8 @@ export interface SessionControls {
   /**
    * Gives the session a new id and ends the old one, at sign-in and at every change of privilege. Keeps the data.
    *
-   * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no other `userId` begins a new one
+   * @throws SessionError ERR_SESSION_GONE if the session ended meanwhile and no other `userId` begins a new one,
+   * ERR_SESSION_LIMIT if the user has `maxPerUser` sessions and `onMaxPerUser` is `refuse`
    */
   regenerate(options?: RegenerateOptions): Promise<void>
   regenerate(options: RegenerateOptions, callback: SessionCallback): void

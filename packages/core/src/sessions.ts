@@ -6,16 +6,18 @@ import { type Engine, SessionRequest } from './request.ts'
 import { resolveSecrets } from './secrets.ts'
 import { selectStore } from './select-store.ts'
 import {
+  badSetting,
   resolveSettings,
   type SessionOptions,
   type Settings,
   type StoreFailurePolicy,
   unknownSettings,
 } from './settings.ts'
-import type { SessionStore, StoreHealth } from './store.ts'
+import { hasUserIndex, type SessionStore, type StoreHealth } from './store.ts'
 import { isUnavailable, StoreCalls } from './store-calls.ts'
 import { elapsedTime } from './timeouts.ts'
 import { Updates } from './updates.ts'
+import { UserSessions } from './user-sessions.ts'
 
 /** The sessions of an application: give it to `session(sessions)` of `@sojourn/express` or `@sojourn/koa`. */
 export class Sessions {
@@ -38,6 +40,19 @@ export class Sessions {
 
   get settings(): Settings {
     return this.#engine.settings
+  }
+
+  /**
+   * All sessions of one user.
+   *
+   * @throws TypeError if the store can't tell: those with `supports.userIndex` can, Redis, the filesystem and memory
+   */
+  ofUser(userId: string): UserSessions {
+    const { store, settings } = this.#engine
+    if (hasUserIndex(store)) return new UserSessions(store, userId, settings)
+    throw new TypeError(
+      `The ${store.name} store does not know which sessions a user has. Use one of redis, filesystem and memory.`,
+    )
   }
 
   /** For framework adapters: the session's way through one request. */
@@ -108,6 +123,13 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const keyring = new Keyring(await resolveSecrets(options, env, logger))
   const deriveKeys = (purpose: string) => keyring.derive(purpose, settings.keyPrefix, settings.cookie.name)
   const store = await selectStore(options, { settings, env, logger, deriveKeys })
+  if (settings.maxPerUser > 0 && !store.supports.userIndex) {
+    await store.close()
+    throw badSetting(
+      'maxPerUser',
+      `0 with the ${store.name} store, which does not know what sessions a user has`,
+    )
+  }
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, elapsedTime)

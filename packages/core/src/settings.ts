@@ -22,6 +22,9 @@ export type ConflictPolicy = 'last-wins' | 'reject'
  */
 export type StoreFailurePolicy = 'error' | 'anonymous'
 
+/** What a sign-in does when the user has `maxPerUser` sessions: it ends the oldest, or is refused (409). */
+export type UserLimitPolicy = 'end-oldest' | 'refuse'
+
 /** All options of `openSessions`; each has the default that README's table gives. Durations are milliseconds. */
 export interface SessionOptions {
   /** A store, or the name of one: `redis`, `filesystem`, `cookie`, `memory`, or a package with `openStore`. */
@@ -42,6 +45,9 @@ export interface SessionOptions {
   readonly cookie?: CookieOptions
   readonly conflict?: ConflictPolicy
   readonly onStoreFailure?: StoreFailurePolicy
+  /** Most sessions that one user may have at a time; 0 is no limit. Needs a store with `supports.userIndex`. */
+  readonly maxPerUser?: number
+  readonly onMaxPerUser?: UserLimitPolicy
   /** Filesystem: most sessions before cleanup; 0 is no limit. */
   readonly threshold?: number
   /** Filesystem: the folder. */
@@ -65,6 +71,8 @@ export interface Settings {
   readonly cookie: CookieSettings
   readonly conflict: ConflictPolicy
   readonly onStoreFailure: StoreFailurePolicy
+  readonly maxPerUser: number
+  readonly onMaxPerUser: UserLimitPolicy
   readonly threshold: number
   readonly directory: string | undefined
 }
@@ -85,6 +93,8 @@ const settingNames: Readonly<Record<keyof SessionOptions, true>> = {
   cookie: true,
   conflict: true,
   onStoreFailure: true,
+  maxPerUser: true,
+  onMaxPerUser: true,
   threshold: true,
   directory: true,
   fallback: true,
@@ -125,6 +135,12 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
   const onStoreFailure = options.onStoreFailure ?? 'error'
   if (onStoreFailure !== 'error' && onStoreFailure !== 'anonymous')
     throw badSetting('onStoreFailure', "'error' or 'anonymous'")
+  const maxPerUser = options.maxPerUser ?? 0
+  if (!Number.isInteger(maxPerUser) || maxPerUser < 0)
+    throw badSetting('maxPerUser', 'a whole number of sessions, or 0 for no limit')
+  const onMaxPerUser = options.onMaxPerUser ?? 'end-oldest'
+  if (onMaxPerUser !== 'end-oldest' && onMaxPerUser !== 'refuse')
+    throw badSetting('onMaxPerUser', "'end-oldest' or 'refuse'")
   const settings = {
     production,
     persistent,
@@ -136,6 +152,8 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
     cookie: cookieSettings(options.cookie ?? {}, production),
     conflict,
     onStoreFailure,
+    maxPerUser,
+    onMaxPerUser,
     threshold,
     directory: options.directory ?? (env.SESSION_DIR || undefined),
   }
@@ -143,7 +161,7 @@ export function resolveSettings(options: SessionOptions, env: Environment): Sett
   return Object.freeze(settings)
 }
 
-function badSetting(name: string, may: string): SessionError {
+export function badSetting(name: string, may: string): SessionError {
   return new SessionError('ERR_SESSION_SETTING', `The session setting ${name} must be ${may}.`)
 }
 

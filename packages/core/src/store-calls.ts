@@ -1,7 +1,17 @@
 import { channel } from 'node:diagnostics_channel'
 import { settled, settleWithin, tooSlow } from './deadline.ts'
 import { isSessionError, type SessionError, type SessionErrorCode, unavailable } from './errors.ts'
-import type { Conflict, Gone, Loaded, SessionChange, SessionRecord, SessionStore, Written } from './store.ts'
+import {
+  type Conflict,
+  type CreateOptions,
+  type Gone,
+  hasUserIndex,
+  type Loaded,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+  type Written,
+} from './store.ts'
 
 /** What a store was asked to do. */
 export type StoreOperation = 'load' | 'create' | 'update' | 'destroy'
@@ -65,11 +75,15 @@ export class StoreCalls {
     )
   }
 
-  create(record: SessionRecord, patience: Patience = this.patience()): Promise<Written> {
+  create(
+    record: SessionRecord,
+    patience: Patience = this.patience(),
+    options?: CreateOptions,
+  ): Promise<Written> {
     return this.#call(
       'create',
       patience,
-      () => this.#store.create(record),
+      () => this.#store.create(record, options),
       (_written, duration) => {
         this.#noteDone('create')
         this.#publish('sojourn:commit', { duration, operation: 'create' })
@@ -104,6 +118,18 @@ export class StoreCalls {
         this.#publish('sojourn:commit', { duration, operation: 'destroy' })
       },
     )
+  }
+
+  /** Whether the user has so many sessions. */
+  hasSessions(userId: string, number: number, patience: Patience = this.patience()): Promise<boolean> {
+    const store = this.#store
+    const look = async () => {
+      let found = 0
+      if (hasUserIndex(store))
+        for await (const _ of store.listByUser(userId)) if (++found >= number) return true
+      return false
+    }
+    return this.#call('load', patience, look, () => this.#noteDone('load'))
   }
 
   async #call<T>(

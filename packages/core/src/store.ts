@@ -11,6 +11,8 @@ export interface SessionRecord {
   readonly createdAt: number
   /** Epoch ms, absolute. From this millisecond on the session is absent. */
   readonly expiresAt: number
+  /** What the application noted at the sign-in, for lists of the user's sessions; small, and what JSON can hold. */
+  readonly metadata?: Readonly<Record<string, unknown>>
 }
 
 /** A record as it stood when it was read. `version` is opaque and changes at every write. */
@@ -110,7 +112,7 @@ export interface SessionStore {
    */
   load(token: string): Promise<Loaded | null>
   /** Keeps a new session under a new token that nobody can guess. Never touches an existing session. */
-  create(record: SessionRecord): Promise<Written>
+  create(record: SessionRecord, options?: CreateOptions): Promise<Written>
   /** Applies a change, in one atomic step, to what stands there by then. Never creates. */
   update(token: string, change: SessionChange): Promise<Written | Gone | Conflict>
   /** Ends the session for good. Ending what is not there is no error. Acknowledged only when it is effective. */
@@ -120,11 +122,36 @@ export interface SessionStore {
   close(): Promise<void>
 }
 
+/** For the session of a user, in a store whose `supports.userIndex` is true; others need not look at it. */
+export interface CreateOptions {
+  /** Epoch ms that the expiry will never pass, whatever the use. Without it the user's index is kept for ever. */
+  readonly lastExpiry?: number
+  /**
+   * The session that this one goes on from, which was ended just now. If it is the same user's, the new one has its place
+   * among the user's sessions: the limit does not count it, and if `destroyByUser` came in between, `create` throws
+   * ERR_SESSION_GONE.
+   */
+  readonly replaces?: { readonly token: string; readonly userId: string }
+  /** Most live sessions of the user, this one included; absent or 0 is no limit. In all processes, at any moment. */
+  readonly maxPerUser?: number
+  /** With one too many, the user's oldest sign-ins end, or `create` throws ERR_SESSION_LIMIT. Default: `end-oldest`. */
+  readonly onMaxPerUser?: 'end-oldest' | 'refuse'
+}
+
+/** One session of a user. */
+export interface UserSession {
+  readonly token: string
+  readonly record: SessionRecord
+}
+
 /** The sessions of one user: implemented by a store whose `supports.userIndex` is true. */
 export interface UserIndex {
-  /** Tokens of all live sessions of the user. */
-  listByUser(userId: string): AsyncIterable<string>
-  /** Ends all sessions of the user but those named; the number that it ended. */
+  /** All live sessions of the user, each once, while they are read: never all of them in memory. */
+  listByUser(userId: string): AsyncIterable<UserSession>
+  /**
+   * Ends all sessions of the user but those named; the number that it ended. Acknowledged only when none that was
+   * created before the call can be loaded.
+   */
   destroyByUser(userId: string, options?: { readonly except?: readonly string[] }): Promise<number>
 }
 
@@ -140,4 +167,9 @@ export interface Eviction {
 /** True if the store may evict live sessions, and so wants to know which ones requests are using. */
 export function evicts(store: SessionStore): store is SessionStore & Eviction {
   return store.supports.eviction === true
+}
+
+/** True if the store can answer for all sessions of a user. */
+export function hasUserIndex(store: SessionStore): store is SessionStore & UserIndex {
+  return store.supports.userIndex
 }

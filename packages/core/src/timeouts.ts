@@ -11,6 +11,14 @@ export function expiryOf(createdAt: number, now: number, limits: Limits): number
 }
 
 /**
+ * Epoch ms of the last use, to within the touch interval. From where the absolute limit ends the session, use moves the
+ * expiry no more: then the last use was this or later.
+ */
+export function lastUseOf(createdAt: number, expiresAt: number, limits: Limits): number {
+  return Math.max(createdAt, expiresAt - limits.idleTimeout)
+}
+
+/**
  * Whether moving the expiry is worth a write. A short idle timeout is kept to within a tenth of itself.
  *
  * @param ownClock whether the store counts by a clock of its own: an expiry that lies further ahead than any use now could

@@ -3,7 +3,7 @@ import { brokenStore } from './wrap.ts'
 
 /** A store that changes the rest of a record on its way in. */
 function writesRecord(change: (record: SessionRecord) => SessionRecord): SessionStore {
-  return brokenStore(sound => ({ create: record => sound.create(change(record)) }))
+  return brokenStore(sound => ({ create: (record, options) => sound.create(change(record), options) }))
 }
 
 /** Text is all that it can keep: nobody becomes a user named undefined. */
@@ -25,10 +25,10 @@ export function roundsTimes(): SessionStore {
 
 /** Declares what it has no methods for. */
 export function claimsTooMuch(): SessionStore {
-  return brokenStore(sound => ({
-    name: 'my store',
-    supports: { ...sound.supports, userIndex: true, eviction: true },
-  }))
+  return brokenStore(sound => {
+    Object.assign(sound, { listByUser: undefined, destroyByUser: undefined })
+    return { name: 'my store', supports: { ...sound.supports, eviction: true } }
+  })
 }
 
 /** Writes the record anew at every update: whose it was, and since when, is lost. */

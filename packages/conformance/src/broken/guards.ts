@@ -57,8 +57,8 @@ export function keepsItsVersion(): SessionStore {
       const loaded = await sound.load(token)
       return loaded && { ...loaded, version }
     },
-    async create(record) {
-      return { ...(await sound.create(record)), version }
+    async create(record, options) {
+      return { ...(await sound.create(record, options)), version }
     },
     async update(token, { expectedVersion, ...change }) {
       const outcome = await sound.update(token, change)
@@ -80,8 +80,8 @@ export function versionsByContent(): SessionStore {
         const loaded = await sound.load(token)
         return loaded && { ...loaded, version: JSON.stringify(loaded.record) }
       },
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         return { ...written, version: await versionOf(written.token) }
       },
       async update(token, change) {

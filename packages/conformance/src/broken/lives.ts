@@ -18,8 +18,8 @@ function keepsFor(extra: (expiresAt: number) => number): SessionStore {
         const loaded = await sound.load(token)
         return loaded && { ...loaded, record: answer(token, loaded.record) }
       },
-      async create(record) {
-        const written = await sound.create(stretch(record))
+      async create(record, options) {
+        const written = await sound.create(stretch(record), options)
         asked.set(written.token, record.expiresAt)
         return written
       },
@@ -81,8 +81,8 @@ export function failsToDestroyTwice(): SessionStore {
   return brokenStore(sound => {
     const live = new Set<string>()
     return {
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         live.add(written.token)
         return written
       },
@@ -108,8 +108,8 @@ export function destroysTooMuch(): SessionStore {
   return brokenStore(sound => {
     const users = new Map<string, string | undefined>()
     return {
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         users.set(written.token, record.userId)
         return written
       },
@@ -139,9 +139,9 @@ export function failsToCloseUnused(): SessionStore {
   return brokenStore(sound => {
     let used = false
     return {
-      create(record) {
+      create(record, options) {
         used = true
-        return sound.create(record)
+        return sound.create(record, options)
       },
       async close() {
         if (!used) throw new Error('not connected')
@@ -156,8 +156,8 @@ export function harmsByItsHealthCheck(): SessionStore {
   return brokenStore(sound => {
     const tokens = new Set<string>()
     return {
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         tokens.add(written.token)
         return written
       },

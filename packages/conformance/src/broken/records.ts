@@ -65,8 +65,8 @@ export function takesSimilarTokens(): SessionStore {
       load: token => sound.load(tokenOf(token)),
       update: (token, change) => sound.update(tokenOf(token), change),
       destroy: token => sound.destroy(tokenOf(token)),
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         exact.set(plain(written.token), written.token)
         return written
       },
@@ -79,14 +79,14 @@ export function overwritesOnCreate(): SessionStore {
   return brokenStore(sound => {
     const tokens = new Map<string, string>()
     return {
-      async create(record) {
+      async create(record, options) {
         const { userId = '', data, expiresAt } = record
         const token = tokens.get(userId)
         const stands = token === undefined ? null : await sound.load(token)
         const remove = Object.keys(stands?.record.data ?? {})
         const outcome = await sound.update(token ?? '', { set: data, remove, expiresAt })
         if (outcome.status === 'written') return outcome
-        const written = await sound.create(record)
+        const written = await sound.create(record, options)
         tokens.set(userId, written.token)
         return written
       },
@@ -116,8 +116,8 @@ export function countsTokensUp(): SessionStore {
         const outcome = await sound.update(tokenOf(token), change)
         return outcome.status === 'written' ? { ...outcome, token } : outcome
       },
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         const token = `session ${tokens.size + 1}`
         tokens.set(token, written.token)
         return { ...written, token }
@@ -151,8 +151,8 @@ export function takesPatterns(): SessionStore {
   return brokenStore(sound => {
     const tokens = new Set<string>()
     return {
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         tokens.add(written.token)
         return written
       },
@@ -172,8 +172,8 @@ export function keepsReferences(): SessionStore {
         const loaded = await sound.load(token)
         return loaded && { ...loaded, record: records.get(token) ?? loaded.record }
       },
-      async create(record) {
-        const written = await sound.create(record)
+      async create(record, options) {
+        const written = await sound.create(record, options)
         records.set(written.token, record)
         return written
       },

@@ -1,20 +1,25 @@
-import type { SessionRecord, SessionStore } from '@sojourn/core'
+import type { SessionRecord, SessionStore, UserIndex } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 
 /** A memory store that does some of its work wrongly; `replace` gets one that does all of it well. */
-export function brokenStore(replace: (sound: SessionStore) => Partial<SessionStore>): SessionStore {
+export function brokenStore(
+  replace: (sound: SessionStore & UserIndex) => Partial<SessionStore & UserIndex>,
+): SessionStore {
   const sound = memoryStore()
-  return {
+  const whole: SessionStore & UserIndex = {
     name: sound.name,
     supports: sound.supports,
     load: token => sound.load(token),
-    create: record => sound.create(record),
+    create: (record, options) => sound.create(record, options),
     update: (token, change) => sound.update(token, change),
     destroy: token => sound.destroy(token),
     health: () => sound.health(),
     close: () => sound.close(),
+    listByUser: userId => sound.listByUser(userId),
+    destroyByUser: (userId, options) => sound.destroyByUser(userId, options),
     ...replace(sound),
   }
+  return whole
 }
 
 /** The way to the medium and back, during which other calls have their turn. */
