@@ -124,7 +124,7 @@ export interface SessionStore {
 
 /** For the session of a user, in a store whose `supports.userIndex` is true; others need not look at it. */
 export interface CreateOptions {
-  /** Epoch ms that the expiry will never pass, whatever the use. Without it the user's index is kept for ever. */
+  /** Epoch ms that the expiry will never pass, whatever the use; without it a store takes 400 days. */
   readonly lastExpiry?: number
   /**
    * The session that this one goes on from, which was ended just now. If it is the same user's, the new one has its place

@@ -144,7 +144,8 @@ function removeIfOlder(path: string, before: number): void {
   if (changed < before) rmSync(path, { recursive: true, force: true })
 }
 
-function namesIn(folder: string): string[] {
+/** None if it is not there. */
+export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
   } catch (error) {

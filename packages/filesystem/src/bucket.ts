@@ -93,7 +93,7 @@ export class Buckets {
     if (statSync(path).size > 4 * entry.value.length + compactAfter) await this.#compact(path, key, entry)
     const expiry = entry.expiresAt === null ? never : new Date(entry.expiresAt)
     utimesSync(path, expiry, expiry)
-    if (this.#durable) await this.#sync(path)
+    if (this.#durable) await syncUpTo(this.#folder, path)
   }
 
   /** Of the key with this hash. As `rm.entry(..., { removeFully: true })` does it: a tombstone could be torn, and the entry be back. */
@@ -129,11 +129,11 @@ export class Buckets {
     await rename(file, path)
     await rm(draft, { recursive: true, force: true })
   }
+}
 
-  /** The file, and every folder up to ours: any of them may be new. */
-  async #sync(path: string): Promise<void> {
-    for (let at = path; at.length >= this.#folder.length; at = dirname(at)) await syncPath(at)
-  }
+/** The file, and every folder up to ours: any of them may be new. */
+export async function syncUpTo(folder: string, path: string): Promise<void> {
+  for (let at = path; at.length >= folder.length; at = dirname(at)) await syncPath(at)
 }
 
 async function syncPath(path: string): Promise<void> {

@@ -13,6 +13,8 @@ export interface CleanupOptions {
   readonly logger: Logger
   /** Milliseconds between two looks for expired sessions when there is no other reason to look. */
   readonly interval: number
+  /** Cleans what there is beside the sessions, once those that expired are gone. */
+  readonly sweep: (turns: Turns) => Promise<void>
 }
 
 /** When too many live, so many of the threshold stay. */
@@ -168,6 +170,7 @@ export class Cleanup {
   async #prune(turns: Turns): Promise<void> {
     await this.#files.removeStrays(this.#now() - strayAge, turns)
     await this.#files.prune(turns)
+    await this.#options.sweep(turns)
   }
 
   /** How many sessions it removed. */

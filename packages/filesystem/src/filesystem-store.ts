@@ -1,6 +1,7 @@
 import { stat, statfs } from 'node:fs/promises'
 import type {
   Conflict,
+  CreateOptions,
   Eviction,
   Gone,
   Logger,
@@ -10,14 +11,24 @@ import type {
   StoreAbilities,
   StoreContext,
   StoreHealth,
+  UserIndex,
+  UserSession,
   Written,
 } from '@sojourn/core'
-import { longestTimer, projectFolder, unavailable } from '@sojourn/core/store-kit'
-import { KeyvStore } from '@sojourn/keyv'
+import {
+  isId,
+  isSessionError,
+  longestTimer,
+  newId,
+  projectFolder,
+  unavailable,
+} from '@sojourn/core/store-kit'
+import { encodeRecord, KeyvStore, userIn } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
 import { mediumOf } from './medium.ts'
 import { moveIn, othersIn, timeIn } from './tenants.ts'
+import { UserFolders } from './user-folders.ts'
 
 export interface FilesystemStoreOptions {
   /** Default: one folder per project and user in `/dev/shm`, or else in the folder for temporary files. */
@@ -43,7 +54,7 @@ const scarce = 0.02
  * Sessions in a folder of a local disk, or of memory (tmpfs), for all processes of one machine. Not for network file
  * systems: their locks differ.
  */
-export function filesystemStore(options: FilesystemStoreOptions = {}): SessionStore & Eviction {
+export function filesystemStore(options: FilesystemStoreOptions = {}): SessionStore & Eviction & UserIndex {
   return new FilesystemStore(options)
 }
 
@@ -56,12 +67,12 @@ export async function openStore({ settings, logger }: StoreContext): Promise<Ses
   return store
 }
 
-class FilesystemStore extends KeyvStore implements Eviction {
+class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
   override readonly supports: StoreAbilities = {
     sharedAcrossProcesses: true,
     revocation: true,
     atomicUpdate: true,
-    userIndex: false,
+    userIndex: true,
     eviction: true,
   }
   readonly #adapter: KeyvCacache
@@ -69,6 +80,7 @@ class FilesystemStore extends KeyvStore implements Eviction {
   readonly #cleanupOptions: CleanupOptions
   /** Undefined until the folder is open; before, no session was loaded, so none can be held. */
   #cleanup: Cleanup | undefined
+  #users: UserFolders | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: FilesystemStoreOptions) {
@@ -84,7 +96,12 @@ class FilesystemStore extends KeyvStore implements Eviction {
     const { threshold = 1000, cleanupInterval = 5 * 60_000, logger = console } = options
     this.#adapter = adapter
     this.#threshold = threshold
-    this.#cleanupOptions = { threshold, logger, interval: Math.min(cleanupInterval, longestTimer) }
+    this.#cleanupOptions = {
+      threshold,
+      logger,
+      interval: Math.min(cleanupInterval, longestTimer),
+      sweep: async turns => this.#users?.sweep(turns),
+    }
   }
 
   get directory(): string {
@@ -96,12 +113,24 @@ class FilesystemStore extends KeyvStore implements Eviction {
     const folder = await this.#adapter.open()
     if (this.#closing) throw unavailable(new Error('the store is closed'))
     this.#cleanup ??= new Cleanup(folder, this.#cleanupOptions)
+    this.#users ??= new UserFolders(folder, this.#adapter.opts, {
+      keyOf: name => this.keyOf(name),
+      isLive: async token => (await this.load(token).catch(unlessDamaged)) !== null,
+      end: token => this.#adapter.delete(this.keyOf(token)),
+    })
     return this.#cleanup
   }
 
-  override async create(record: SessionRecord): Promise<Written> {
+  override async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
     await this.open()
-    return super.create(record)
+    const { userId, expiresAt } = record
+    if (userId === undefined || this.#users === undefined) return super.create(record)
+    const text = encodeRecord(record, 1)
+    const token = newId()
+    return this.#users.signIn(userId, token, options, async () => {
+      await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
+      return { status: 'written', token, version: '1' }
+    })
   }
 
   override async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
@@ -111,7 +140,31 @@ class FilesystemStore extends KeyvStore implements Eviction {
 
   override async destroy(token: string): Promise<void> {
     await this.open()
-    return super.destroy(token)
+    const text = isId(token) ? await this.#adapter.take(this.keyOf(token)) : undefined
+    const userId = text === undefined ? undefined : userIn(text)
+    if (userId !== undefined) await this.#users?.remove(userId, token)
+  }
+
+  async *listByUser(userId: string): AsyncGenerator<UserSession, void> {
+    await this.open()
+    const gone: string[] = []
+    for await (const tokens of this.#users?.pages(userId) ?? []) {
+      const loaded = await Promise.all(tokens.map(token => this.load(token).catch(unlessDamaged)))
+      for (const [at, token] of tokens.entries()) {
+        if (loaded[at] === null) gone.push(token)
+        const record = loaded[at]?.record
+        if (record !== undefined) yield { token, record }
+      }
+    }
+    await this.#users?.drop(userId, gone)
+  }
+
+  async destroyByUser(
+    userId: string,
+    { except = [] }: { readonly except?: readonly string[] } = {},
+  ): Promise<number> {
+    await this.open()
+    return this.#users?.endAll(userId, except) ?? 0
   }
 
   hold(token: string): void {
@@ -169,4 +222,9 @@ class FilesystemStore extends KeyvStore implements Eviction {
     this.#closing ??= super.close().then(() => this.#cleanup?.close())
     return this.#closing
   }
+}
+
+/** One that can't be read is there: it is not listed, and can be ended. */
+function unlessDamaged(error: unknown): undefined {
+  if (!isSessionError(error) || error.code !== 'ERR_SESSION_CORRUPT') throw error
 }

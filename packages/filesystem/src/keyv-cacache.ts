@@ -33,7 +33,7 @@ type Job =
 type Outcome =
   | Applied
   | { readonly status: 'exists' }
-  | { readonly status: 'deleted'; readonly existed: boolean }
+  | { readonly status: 'deleted'; readonly value: string | undefined }
 
 /** Is told, under the key's lock, when a key's file comes and goes. */
 export interface FileObserver {
@@ -105,8 +105,13 @@ export class KeyvCacache extends EventEmitter implements AtomicAdapter {
   }
 
   async delete(key: string): Promise<boolean> {
+    return (await this.take(key)) !== undefined
+  }
+
+  /** Deletes, and answers what was there. */
+  async take(key: string): Promise<string | undefined> {
     const outcome = await this.#batches.run(key, { kind: 'delete' })
-    return outcome.status === 'deleted' && outcome.existed
+    return outcome.status === 'deleted' ? outcome.value : undefined
   }
 
   async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
@@ -199,11 +204,13 @@ class JobStack {
       return this.#editor.apply(job.change)
     }
     this.#endEditing()
-    const existed = this.#entry !== null
-    if (job.kind === 'create' && existed) return { status: 'exists' }
+    const found = this.#entry
+    if (job.kind === 'create' && found !== null) return { status: 'exists' }
     this.#touched = true
     this.#entry = job.kind === 'delete' ? null : job.entry
-    return job.kind === 'delete' ? { status: 'deleted', existed } : { status: 'written', version: 1 }
+    return job.kind === 'delete'
+      ? { status: 'deleted', value: found?.value }
+      : { status: 'written', version: 1 }
   }
 
   /** What stands now, `null` for nothing, and whether any job has anything to do with that. */

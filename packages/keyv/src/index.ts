@@ -7,4 +7,5 @@ export {
   encodeRecord,
   RecordEditor,
   type TextChange,
+  userIn,
 } from './record-text.ts'

@@ -20,6 +20,7 @@ export interface RecordHead {
   readonly createdAt: number
   readonly expiresAt: number
   readonly userId?: string
+  readonly metadata?: NonNullable<SessionRecord['metadata']>
 }
 
 /** A change whose keys and values are JSON text. */
@@ -42,6 +43,7 @@ export type Applied =
 /** @throws SessionError ERR_SESSION_VALUE if the data are not what JSON can hold */
 export function encodeRecord({ data, ...rest }: SessionRecord, version: number): string {
   assertJson(data, 'data')
+  if (rest.metadata !== undefined) assertJson(rest.metadata, 'metadata')
   return join(
     { ...rest, version },
     new Map(Object.entries(data).map(([key, value]) => [JSON.stringify(key), JSON.stringify(value)])),
@@ -54,6 +56,12 @@ export function decodeRecord(text: string): Loaded {
   if (!isFirstLine(parsed) || !isObject(parsed.data)) throw corrupt()
   const { version, ...head } = headFrom(parsed)
   return { record: { ...head, data: parsed.data }, version: String(version) }
+}
+
+/** Whose session it is, by the first line of its text; `undefined` for nobody's, and for a text that can't be read. */
+export function userIn(text: string): string | undefined {
+  const head = parse(`${text.split('\n', 1)[0]}}}`)
+  return isFirstLine(head) ? head.user : undefined
 }
 
 /** @throws SessionError ERR_SESSION_VALUE if a value is not what JSON can hold */
@@ -121,8 +129,14 @@ function guardsHold(head: RecordHead, values: ReadonlyMap<string, string>, chang
 }
 
 function join(head: RecordHead, values: ReadonlyMap<string, string>): string {
-  const { version, createdAt, expiresAt, userId } = head
-  const first: FirstLine = { v: version, created: createdAt, expires: expiresAt, user: userId }
+  const { version, createdAt, expiresAt, userId, metadata } = head
+  const first: FirstLine = {
+    v: version,
+    created: createdAt,
+    expires: expiresAt,
+    user: userId,
+    noted: metadata,
+  }
   const lines = [...values].map(([key, value]) => `${key}:${value}`)
   return `${JSON.stringify(first).slice(0, -1)},"data":{\n${lines.join(',\n')}\n}}`
 }
@@ -154,6 +168,7 @@ interface FirstLine {
   readonly created: number
   readonly expires: number
   readonly user: string | undefined
+  readonly noted?: SessionRecord['metadata']
 }
 
 function headFrom({
@@ -161,8 +176,15 @@ function headFrom({
   created: createdAt,
   expires: expiresAt,
   user: userId,
+  noted: metadata,
 }: FirstLine): RecordHead {
-  return { version, createdAt, expiresAt, ...(userId !== undefined && { userId }) }
+  return {
+    version,
+    createdAt,
+    expiresAt,
+    ...(userId !== undefined && { userId }),
+    ...(metadata !== undefined && { metadata }),
+  }
 }
 
 function isFirstLine(value: unknown): value is FirstLine & Record<string, unknown> {
@@ -171,7 +193,8 @@ function isFirstLine(value: unknown): value is FirstLine & Record<string, unknow
     Number.isInteger(value.v) &&
     typeof value.created === 'number' &&
     typeof value.expires === 'number' &&
-    (value.user === undefined || typeof value.user === 'string')
+    (value.user === undefined || typeof value.user === 'string') &&
+    (value.noted === undefined || isObject(value.noted))
   )
 }
 

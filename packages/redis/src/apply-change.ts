@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import type { TextChange } from '@sojourn/keyv'
 
 /** From so many keys on it is cheaper to take the whole text apart. */
@@ -16,7 +15,7 @@ const manyKeys = 16
  */
 export const applyChangeScript: string = `
 local text = redis.call('GET', KEYS[1])
-if not text then return {'gone'} end
+if not text or text == '' then return {'gone'} end
 local version, created, expires, rest, at = string.match(text, '^{"v":(%d+),"created":([^,]+),"expires":([^,]+)([^\\n]*)\\n()')
 if not version or string.sub(text, -3) ~= '\\n}}' then return redis.error_reply('CORRUPT the value is no session') end
 local late = tonumber(ARGV[3]) - tonumber(expires)
@@ -117,8 +116,6 @@ else
 end
 return {'written', version}
 `
-
-export const applyChangeSha: string = createHash('sha1').update(applyChangeScript).digest('hex')
 
 /**
  * The script's arguments.

@@ -1,9 +1,10 @@
 import type KeyvRedis from '@keyv/redis'
 import { type Applied, type AtomicAdapter, corrupt, type TextChange } from '@sojourn/keyv'
-import { applyChangeScript, applyChangeSha, argumentsOf } from './apply-change.ts'
+import { applyChangeScript, argumentsOf } from './apply-change.ts'
 import type { Link } from './link.ts'
+import { Script } from './script.ts'
 import { send } from './send.ts'
-import { replyCode } from './trouble.ts'
+import { endScript } from './user-scripts.ts'
 
 /** What of a client its commands need. */
 interface SetClient {
@@ -14,6 +15,9 @@ interface SetClient {
   ): Promise<unknown>
 }
 
+const change = new Script(applyChangeScript)
+const end = new Script(endScript)
+
 /** KeyvRedis with the two atomic steps that Sojourn needs, each one command. */
 export class RedisAdapter implements AtomicAdapter {
   readonly #link: Link
@@ -22,8 +26,9 @@ export class RedisAdapter implements AtomicAdapter {
     this.#link = link
   }
 
-  get(key: string): Promise<unknown> {
-    return this.#link.run(redis => send(redis, key, 'GET', key))
+  /** An empty text is a claim: see docs/decisions/0030. */
+  async get(key: string): Promise<unknown> {
+    return (await this.#link.run(redis => send(redis, key, 'GET', key))) || undefined
   }
 
   set(key: string, value: string, ttl?: number): Promise<unknown> {
@@ -31,7 +36,23 @@ export class RedisAdapter implements AtomicAdapter {
   }
 
   delete(key: string): Promise<unknown> {
-    return this.#link.run(redis => redis.delete(key))
+    return this.end(key, 0)
+  }
+
+  /**
+   * Ends a session.
+   *
+   * @param claim milliseconds for which none can be created under the key, if there is none; 0 for a key that had one
+   * @returns the text that begins its record, up to its data, or `undefined` if there was none
+   */
+  async end(key: string, claim: number): Promise<string | undefined> {
+    const head = await this.#link.run(redis => end.run(redis, key, [String(claim)]))
+    return typeof head === 'string' ? head : undefined
+  }
+
+  /** Whether there is a session under the key. */
+  async stands(key: string): Promise<boolean> {
+    return Number(await this.#link.run(redis => send(redis, key, 'STRLEN', key))) > 0
   }
 
   disconnect(): Promise<void> {
@@ -59,24 +80,14 @@ export class RedisAdapter implements AtomicAdapter {
   }
 
   /** As `applyChange`, but with the script's whole text, as a server needs it that does not have it yet. */
-  async applyChangeAnew(key: string, change: TextChange): Promise<void> {
-    const args = argumentsOf(change, Date.now(), this.#link.longestWay)
-    await this.#link.run(redis => send(redis, key, 'EVAL', applyChangeScript, '1', key, ...args))
+  async applyChangeAnew(key: string, wanted: TextChange): Promise<void> {
+    const values = argumentsOf(wanted, Date.now(), this.#link.longestWay)
+    await this.#link.run(redis => change.runAnew(redis, key, values))
   }
 
-  async applyChange(key: string, change: TextChange): Promise<Applied> {
-    const args = argumentsOf(change, Date.now(), this.#link.longestWay)
-    return appliedFrom(await this.#link.run(redis => runScript(redis, key, args)))
-  }
-}
-
-async function runScript(redis: KeyvRedis<string>, key: string, args: string[]): Promise<unknown> {
-  try {
-    return await send(redis, key, 'EVALSHA', applyChangeSha, '1', key, ...args)
-  } catch (error) {
-    // A restarted, flushed or promoted server does not have the script yet: this sends and keeps it.
-    if (replyCode(error) === 'NOSCRIPT') return send(redis, key, 'EVAL', applyChangeScript, '1', key, ...args)
-    throw replyCode(error) === 'CORRUPT' ? corrupt() : error
+  async applyChange(key: string, wanted: TextChange): Promise<Applied> {
+    const values = argumentsOf(wanted, Date.now(), this.#link.longestWay)
+    return appliedFrom(await this.#link.run(redis => change.run(redis, key, values)))
   }
 }
 

@@ -28,7 +28,7 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
     'the client itself refuses the command, as it does when as many wait as may (commandsQueueMaxLength); the cause says why',
   password: 'it refuses the user or the password, or wants one. Correct them in the URL',
   permission:
-    'its user may not do what sessions need. Allow it +get +set +del +unlink +pttl +eval +evalsha on its keys, +select for a database with a number, +role if there are sentinels, and +cluster|slots +asking if it is a Cluster',
+    'its user may not do what sessions need. Allow it +get +set +del +strlen +pttl +eval +evalsha, and +time +hget +hset +hdel +hlen +hexists +hgetall +hscan +hrandfield +pexpire for the sessions of a user, on its keys, +select for a database with a number, +role if there are sentinels, and +cluster|slots +asking if it is a Cluster',
   certificate:
     'the TLS connection fails, because its certificate is not trusted or it wants one. Give the certificates: SESSION_REDIS_TLS_CA, _CERT and _KEY name files, and in code there is the option tls',
   'no-tls': 'what answers there speaks no TLS. Use redis:// instead of rediss://, or correct the address',

@@ -162,13 +162,8 @@ it('leaves out what the user of the connection may not ask', async () => {
     'on',
     '>pass',
     '~session:*',
-    '+get',
-    '+set',
-    '+unlink',
-    '+del',
-    '+pttl',
-    '+evalsha',
-    '+eval',
+    ...'+get +set +del +strlen +pttl +eval +evalsha +time +hget +hset +hdel'.split(' '),
+    ...'+hlen +hexists +hgetall +hscan +hrandfield +pexpire'.split(' '),
   )
   const store = redisStore(`redis://app:pass@127.0.0.1:${server.port}`)
   expect(await store.health()).toMatchObject({ reachable: true, warnings: [] })
