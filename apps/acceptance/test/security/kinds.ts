@@ -45,9 +45,14 @@ function redisMedium(): OutsideMedium {
   const run = (...words: string[]) => redis.command('-n', database, ...words)
   return {
     keep: { env: { SESSION_STORE: 'redis', REDIS_URL: `${redis.url}/${database}` } },
-    stored: async () => (await run('KEYS', '*')).split('\n').filter(Boolean).sort(),
+    stored: async () => (await run('KEYS', '*')).split('\n').filter(isNoIndex).sort(),
     texts: { read: key => run('GET', key), write: (key, text) => run('SET', key, text) },
   }
+}
+
+/** Whose sessions there are is told by listing them. */
+function isNoIndex(key: string): boolean {
+  return key !== '' && !/^session:user:[\w-]{43}$/.test(key)
 }
 
 function folderMedium(): OutsideMedium {
@@ -69,6 +74,7 @@ function namesBelow(outside: string, directory: string): string[] {
   const paths = files.map(({ parentPath, name }) => join(parentPath, name))
   const names = paths.map(path => {
     const inside = relative(directory, path)
+    if (/^users\/[0-9a-f]{2}\/[0-9a-f]{62}\/([0-9a-f]{64}|sign-ins|ended)$/.test(inside)) return undefined
     if (inside.startsWith('index-v5')) return keyIn(readFileSync(path, 'utf8'))
     return ['lock', 'created', 'destroyed'].includes(inside) ? undefined : path
   })

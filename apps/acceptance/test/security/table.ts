@@ -10,6 +10,7 @@ import { placeOf } from './place.ts'
 import { processes } from './processes.ts'
 import { secrecy } from './secrecy.ts'
 import { size } from './size.ts'
+import { users } from './users.ts'
 import { visitors } from './visitors.ts'
 
 /**
@@ -22,7 +23,7 @@ export function securityTable(adapter: Adapter, app: string): void {
   describe.each(kinds)(`${adapter.name} on the store $name`, kind => {
     const place = placeOf(adapter, kind)
     for (const shared of [carriers, production, vary, inspection]) shared(place.open)
-    for (const rows of [ids, attributes, size, secrecy, elsewhere, visitors]) rows(place)
+    for (const rows of [ids, attributes, size, secrecy, elsewhere, visitors, users]) rows(place)
     if (kind.revokes) endings(place.open)
     else copies(place)
   })
