@@ -1,20 +1,22 @@
 import type { Session } from '@sojourn/core'
+import { noteOf } from './devices.ts'
+import type { Visit } from './visit.ts'
 
 /** What a form does. Answers the path of the page to go on with. */
-type Action = (session: Session, form: URLSearchParams) => Promise<string>
+type Action = (session: Session, form: URLSearchParams, visit: Visit) => Promise<string>
 
 const longestName = 40
 const longestNote = 280
 
 export const actions: Readonly<Record<string, Action>> = {
-  '/sign-in': async (session, form) => {
+  '/sign-in': async (session, form, visit) => {
     const name = field(form, 'name', longestName)
     if (name === '') {
       session.flash('problem', 'Please tell a name to sign in with.')
       return '/'
     }
     // A new id, and the old one dead: whoever planted a session before the sign-in has nothing.
-    await session.regenerate({ userId: name })
+    await session.regenerate({ userId: name, metadata: noteOf(visit) })
     session.flash('notice', `You are signed in as ${name}.`)
     return '/'
   },
@@ -25,6 +27,24 @@ export const actions: Readonly<Record<string, Action>> = {
     if (theme) session.theme = theme
     session.flash('notice', 'You are signed out, on both servers.')
     return '/'
+  },
+
+  '/sign-out-device': async (session, form, { sessions }) => {
+    const { userId } = session
+    // Only of the user that this session belongs to: a handle of somebody else's ends nothing.
+    const ended = userId !== undefined && (await sessions.ofUser(userId).destroy(form.get('handle') ?? ''))
+    session.flash(
+      ended ? 'notice' : 'problem',
+      ended ? 'That device is signed out.' : 'It was signed out before.',
+    )
+    return '/devices'
+  },
+
+  '/sign-out-others': async (session, _form, { sessions }) => {
+    const { userId } = session
+    const ended = userId === undefined ? 0 : await sessions.ofUser(userId).destroyAll({ except: session })
+    session.flash('notice', `You are signed out everywhere else: that ended ${ended}.`)
+    return '/devices'
   },
 
   '/note': async (session, form) => {
@@ -45,7 +65,8 @@ export const actions: Readonly<Record<string, Action>> = {
     const theme = form.get('theme')
     if (theme === 'light' || theme === 'dark') session.theme = theme
     else delete session.theme
-    return form.get('back') === '/try' ? '/try' : '/'
+    const back = form.get('back')
+    return back === '/try' || back === '/devices' ? back : '/'
   },
 }
 

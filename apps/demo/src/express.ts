@@ -19,7 +19,7 @@ const app: Express = express()
   .use(session(sessions))
   .use(async (req, res) => {
     const { method, path, session } = req
-    send(res, await answer({ server: 'Express', method, path, session, store: sessions.store.name, req }))
+    send(res, await answer({ server: 'Express', method, path, session, sessions, req }))
   })
   .use(onError)
 

@@ -23,7 +23,7 @@ const app: Koa = new Koa()
   .use(session(sessions))
   .use(async ctx => {
     const { method, path, session, req } = ctx
-    send(ctx, await answer({ server: 'Koa', method, path, session, store: sessions.store.name, req }))
+    send(ctx, await answer({ server: 'Koa', method, path, session, sessions, req }))
   })
 
 export default app

@@ -21,6 +21,7 @@ const icon =
 
 const links = [
   { path: '/', label: 'Your session' },
+  { path: '/devices', label: 'Devices' },
   { path: '/try', label: 'What to try' },
 ]
 
@@ -97,7 +98,8 @@ function themeSwitch(current: string, path: string): Html {
 }
 
 function answeredBy(visit: Visit): Html {
-  const { server, store, path } = visit
+  const { server, sessions, path } = visit
+  const store = sessions.store.name
   const other = server === 'Express' ? 'Koa' : 'Express'
   const url = otherUrl(visit)
   return html`<section class="answered" aria-label="Who answered this page">

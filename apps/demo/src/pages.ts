@@ -1,10 +1,12 @@
 import type { Session } from '@sojourn/core'
+import { devices } from './devices.ts'
 import { type Html, html } from './html.ts'
 import { layout } from './layout.ts'
 import type { Stop, Visit } from './visit.ts'
 
-export const pages: Readonly<Record<string, (visit: Visit) => Html>> = {
+export const pages: Readonly<Record<string, (visit: Visit) => Html | Promise<Html>>> = {
   '/': visit => layout(visit, 'Your session', home(visit.session)),
+  '/devices': async visit => layout(visit, 'Where you are signed in', await devices(visit)),
   '/try': visit => layout(visit, 'What to try', whatToTry()),
 }
 
@@ -77,6 +79,8 @@ function whatToTry(): Html {
       the session is the same: your name, note, counter and theme are there.</p></li>
     <li><h2>Kill the process that answered</h2><p><code>kill -9 ${process.pid}</code>, then reload. It is replaced, and
       your session was never in it.</p></li>
+    <li><h2>Sign in twice</h2><p>In a second browser, or a private window, under the same name. Each sees the other on
+      the page <a href="/devices">Where you are signed in</a>, and can sign it out.</p></li>
     <li><h2>Sign out there, look here</h2><p>A sign-out counts everywhere at once, also for requests that are still
       running.</p></li>
     <li><h2>See the illness</h2><p>Stop the demo and start it with <code>--store memory</code>. Now each process

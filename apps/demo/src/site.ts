@@ -10,13 +10,13 @@ import type { Answer, Visit } from './visit.ts'
 export async function answer(visit: Visit): Promise<Answer> {
   const { method, path, session } = visit
   const action = actions[path]
-  if (action && method === 'POST') return redirect(await action(session, await readForm(visit.req)))
+  if (action && method === 'POST') return redirect(await action(session, await readForm(visit.req), visit))
   const page = pages[path]
   if (!page) return send(404, errorPage(404, 'There is no such page.'))
   if (method !== 'GET' && method !== 'HEAD') return send(405, errorPage(405, 'This page can only be read.'))
   // Only where there is a session already: visitors who just look cost no store anything.
   if (!session.isNew) await leaveTrace(visit)
-  return send(200, page(visit))
+  return send(200, await page(visit))
 }
 
 /** For errors of the site and of the session alike: a store that is down, a session that ended meanwhile. */

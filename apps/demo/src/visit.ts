@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Session } from '@sojourn/core'
+import type { Session, Sessions } from '@sojourn/core'
 
 export type ServerName = 'Express' | 'Koa'
 
@@ -25,8 +25,7 @@ export interface Visit {
   readonly method: string
   readonly path: string
   readonly session: Session
-  /** The name of the store. */
-  readonly store: string
+  readonly sessions: Sessions
   readonly req: IncomingMessage
 }
 

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type Demo, startDemo } from './demo.ts'
 
 const reloads = 30
+const phoneAgent = 'Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36'
 
 let browser: Browser
 
@@ -130,6 +131,37 @@ describe.each(['filesystem', 'redis'] as const)('with sessions in the store %s',
     expect(await fact(page, 'count')).toBe('4')
   })
 
+  test('two browsers see each other under Where you are signed in, and one signs the other out', async () => {
+    const name = `Ada of ${store}`
+    const [laptop, phone, tablet] = [await open(), await open({ userAgent: phoneAgent }), await open()]
+    await laptop.goto(demo.express)
+    await signIn(laptop, name)
+    for (const page of [phone, tablet]) {
+      await page.goto(demo.koa)
+      await signIn(page, name)
+    }
+    await phone.goto(`${demo.koa}/devices`)
+    expect(await phone.locator('.devices li h2').allTextContents()).toEqual([
+      'Chrome on Android This device',
+      'Chrome on Linux',
+      'Chrome on Linux',
+    ])
+    await laptop.goto(`${demo.express}/devices`)
+    const phoneThere = laptop.locator('.devices li', { hasText: 'Android' })
+    const answered = laptop.waitForEvent('load')
+    await phoneThere.getByRole('button', { name: 'Sign out' }).click()
+    await answered
+    expect(await laptop.getByRole('status').textContent()).toBe('That device is signed out.')
+    expect([...(await reload(phone)).headings]).toEqual(['Where you are signed in'])
+    expect(await phone.locator('.devices li').count()).toBe(0)
+    await press(laptop, 'Sign out everywhere else')
+    expect(await laptop.locator('.devices li h2').allTextContents()).toEqual(['Chrome on Linux This device'])
+    await tablet.goto(demo.express)
+    expect(await heading(tablet)).toBe('You are signed out')
+    await laptop.goto(demo.koa)
+    expect(await heading(laptop)).toBe(`Hello, ${name}`)
+  })
+
   test('markup in a name is text', async () => {
     const page = await open()
     await page.goto(demo.express)
@@ -140,7 +172,7 @@ describe.each(['filesystem', 'redis'] as const)('with sessions in the store %s',
   test.each(['light', 'dark'] as const)('a phone has no need to scroll sideways (%s)', async colorScheme => {
     const page = await open({ viewport: { width: 375, height: 740 }, colorScheme })
     await page.goto(demo.express)
-    for (const path of ['/', '/try', '/not-there']) {
+    for (const path of ['/', '/devices', '/try', '/not-there']) {
       await page.goto(demo.express + path)
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375)
       if (path === '/') await signIn(page, 'W'.repeat(40))
