@@ -13,6 +13,8 @@ describe('resolveSettings', () => {
       keyPrefix: 'session:',
       cookie: { name: 'sid', secure: false, attributes: '; Path=/; HttpOnly; SameSite=Lax' },
       conflict: 'last-wins',
+      maxPerUser: 0,
+      onMaxPerUser: 'end-oldest',
       onStoreFailure: 'error',
       threshold: 1000,
       directory: undefined,
