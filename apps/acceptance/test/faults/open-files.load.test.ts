@@ -41,8 +41,7 @@ describe.skipIf(!canLimit)('F8: processes run out of file descriptors', () => {
   })
 
   it.each(['express-app.ts', 'koa-app.ts'])('F8: under a burst of connections: %s', async app => {
-    // A connection that another process accepts and can't hand over is lost to Node, and with it the worker.
-    const server = await startServer(app, { SESSION_STORE: 'filesystem', NODE_CLUSTER_SCHED_POLICY: 'none' })
+    const server = await startServer(app, { SESSION_STORE: 'filesystem' })
     const cookie = await server.signIn()
     const workers = workersOf(server)
     for (const pid of workers) limitOpenFiles(pid, 64)
