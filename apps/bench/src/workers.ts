@@ -20,7 +20,7 @@ const { values } = parseArgs({
 })
 const paths = ['/processor', '/waiting', '/both'] as const
 const processors = availableParallelism()
-const counts = [...new Set([1, processors, processors + 1, 2 * processors, 2 * processors + 1])]
+const counts = [...new Set([1, processors, processors + 1, 2 * processors + 1])]
 const connections = 64
 
 interface Turn {
@@ -35,21 +35,31 @@ async function turn(kind: 'cluster' | 'threads', count: number, path: string): P
   const args = ['serve', join(import.meta.dirname, 'workers-app.ts'), '--server', kind, option, String(count)]
   const flags = ['--conditions=@sojourn/source', commandFile]
   const child = spawn(process.execPath, [...flags, ...args, '--port', '0', '--host', '127.0.0.1'], {
-    env: { PATH: process.env.PATH, SESSION_STORE: 'filesystem' },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    env: {
+      PATH: process.env.PATH,
+      SESSION_STORE: 'filesystem',
+      SECRET_KEY: 'a secret of the benchmark, 32 bytes and more',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
   })
-  let url = ''
+  const ended = once(child, 'exit')
   let pids: number[] = []
-  for await (const line of createInterface({ input: child.stdout })) {
-    pids = /^(?:Workers|Threads):.*pid ([\d, ]+)/.exec(line)?.[1]?.split(', ').map(Number) ?? pids
-    url = /^Listening on (\S+)/.exec(line)?.[1] ?? ''
-    if (url !== '') break
-  }
+  const listens = new Promise<string>(resolve => {
+    createInterface({ input: child.stdout }).on('line', line => {
+      pids = /^(?:Workers|Threads):.*pid ([\d, ]+)/.exec(line)?.[1]?.split(', ').map(Number) ?? pids
+      const address = /^Listening on (\S+)/.exec(line)?.[1]
+      if (address !== undefined) resolve(address)
+    })
+  })
+  const url = await Promise.race([listens, ended.then(() => undefined)])
+  if (url === undefined) throw new Error('the server did not start')
   const script = join(import.meta.dirname, 'load.lua')
   const options = [
     '-t1',
     `-c${connections}`,
     `-d${values.seconds}s`,
+    '--timeout',
+    '10s',
     '-s',
     script,
     url,
@@ -65,7 +75,7 @@ async function turn(kind: 'cluster' | 'threads', count: number, path: string): P
     return { perSecond: requests / seconds, p99, memory }
   } finally {
     child.kill('SIGTERM')
-    await once(child, 'exit')
+    await ended
   }
 }
 

@@ -1,7 +1,8 @@
 export const help = `Serves the demo by Express and by Koa, over the same sessions.
 
   --store <name>          memory, filesystem, cookie or redis; default: chosen by core
-  --workers <count>       processes per server; default 3
+  --server <kind>         cluster (processes) or threads; default cluster
+  --workers <count>       processes or threads per server; default 3
   --express-port <port>   default 3000, or the next free one
   --koa-port <port>       default 3001, or the next free one
 `

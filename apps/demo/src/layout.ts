@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { STATUS_CODES } from 'node:http'
 import { join } from 'node:path'
 import { Html, html } from './html.ts'
-import type { Visit } from './visit.ts'
+import { processName, type Visit } from './visit.ts'
 
 // The compiler copies no style sheets: dist/ reads the one in src/.
 const style = new Html(
@@ -105,7 +105,7 @@ function answeredBy(visit: Visit): Html {
   return html`<section class="answered" aria-label="Who answered this page">
   <dl>
     <div><dt>Server</dt><dd data-fact="server">${server}</dd></div>
-    <div><dt>Process</dt><dd data-fact="pid" class="mono">${process.pid}</dd></div>
+    <div><dt>Process</dt><dd data-fact="pid" class="mono">${processName}</dd></div>
     <div><dt>Store</dt><dd data-fact="store">${store}</dd></div>
   </dl>
   ${url && html`<a class="button" href="${url}${path}">This page on ${other} <span aria-hidden="true">→</span></a>`}

@@ -41,7 +41,7 @@ function signedIn(name: string): Html {
 
 /** The proof: one session, answered by many. */
 function trail(stops: readonly Stop[]): Html {
-  const pids = [...new Set(stops.map(({ pid }) => pid))].sort((a, b) => a - b)
+  const pids = [...new Set(stops.map(({ pid }) => pid))].toSorted()
   const processes = pids.length === 1 ? 'one process' : `${pids.length} processes`
   const stop = ({ pid, server }: Stop) =>
     html`<li class="hue-${pids.indexOf(pid) % 8}"><span>${server}</span> <b class="mono">${pid}</b></li>`

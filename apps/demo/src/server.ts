@@ -7,6 +7,7 @@ import { commandFile } from '@sojourn/cli'
 export interface ServerOptions {
   readonly name: 'express' | 'koa'
   readonly port: string
+  readonly kind: string
   readonly workers: string
   readonly env: NodeJS.ProcessEnv
 }
@@ -19,9 +20,13 @@ export class Server {
   readonly ended: Promise<number>
   readonly #process: ChildProcess
 
-  constructor({ name, port, workers, env }: ServerOptions, hear: (server: string, line: string) => void) {
+  constructor(
+    { name, port, kind, workers, env }: ServerOptions,
+    hear: (server: string, line: string) => void,
+  ) {
     const module = join(import.meta.dirname, `${name}${extname(import.meta.filename)}`)
-    const args = [commandFile, 'serve', module, '--port', port, '--workers', workers]
+    const count = [kind === 'threads' ? '--threads' : '--workers', workers]
+    const args = [commandFile, 'serve', module, '--port', port, '--server', kind, ...count]
     const child = spawn(process.execPath, [...process.execArgv, ...args], {
       // Core keeps one secret per project, found from here: the two servers share it.
       cwd: join(import.meta.dirname, '..'),

@@ -4,7 +4,7 @@ import { FormError, readForm } from './forms.ts'
 import type { Html } from './html.ts'
 import { errorPage, securityPolicy } from './layout.ts'
 import { pages } from './pages.ts'
-import type { Answer, Visit } from './visit.ts'
+import { type Answer, processName, type Visit } from './visit.ts'
 
 /** The whole site: what both servers answer to a request. */
 export async function answer(visit: Visit): Promise<Answer> {
@@ -32,7 +32,7 @@ const longestTrail = 12
 
 async function leaveTrace({ session, server }: Visit): Promise<void> {
   await session.update(data => {
-    data.trail = [...(data.trail ?? []), { pid: process.pid, server }].slice(-longestTrail)
+    data.trail = [...(data.trail ?? []), { pid: processName, server }].slice(-longestTrail)
   })
 }
 

@@ -8,6 +8,7 @@ async function start(): Promise<number> {
   const { values } = parseArgs({
     options: {
       store: { type: 'string' },
+      server: { type: 'string', default: 'cluster' },
       workers: { type: 'string', default: '3' },
       'express-port': { type: 'string' },
       'koa-port': { type: 'string' },
@@ -18,15 +19,15 @@ async function start(): Promise<number> {
     process.stdout.write(help)
     return 0
   }
-  const { store, workers } = values
+  const { store, server: kind, workers } = values
   const express = values['express-port'] ?? (await freePort(3000, []))
   const koa = values['koa-port'] ?? (await freePort(3001, [express]))
   const ports = { DEMO_EXPRESS_PORT: express, DEMO_KOA_PORT: koa }
   const env = { ...process.env, ...ports, ...(store && { SESSION_STORE: store }) }
   const hear = listener()
   const servers = [
-    new Server({ name: 'express', port: express, workers, env }, hear),
-    new Server({ name: 'koa', port: koa, workers, env }, hear),
+    new Server({ name: 'express', port: express, kind, workers, env }, hear),
+    new Server({ name: 'koa', port: koa, kind, workers, env }, hear),
   ]
   let stopping = false
   const stop = () => {

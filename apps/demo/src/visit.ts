@@ -1,11 +1,15 @@
 import type { IncomingMessage } from 'node:http'
+import { threadId } from 'node:worker_threads'
 import type { Session, Sessions } from '@sojourn/core'
 
 export type ServerName = 'Express' | 'Koa'
 
+/** The id of this process, with that of this thread if it has several. */
+export const processName: string = threadId === 0 ? `${process.pid}` : `${process.pid}.${threadId}`
+
 /** Which process of which server answered a page. */
 export interface Stop {
-  readonly pid: number
+  readonly pid: string
   readonly server: ServerName
 }
 

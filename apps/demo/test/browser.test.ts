@@ -67,19 +67,23 @@ async function reload(page: Page): Promise<{ headings: Set<string>; pids: Set<st
 
 /** How the demo is started on each store: Redis with its URL and no other change. */
 const stores = {
-  filesystem: async () => ({ demo: await startDemo(), stop: async () => undefined }),
-  redis: async () => {
+  filesystem: async (args: string[]) => ({ demo: await startDemo(args), stop: async () => undefined }),
+  redis: async (args: string[]) => {
     const redis = await RedisServer.start()
-    return { demo: await startDemo([], { REDIS_URL: redis.url }), stop: () => redis.stop() }
+    return { demo: await startDemo(args, { REDIS_URL: redis.url }), stop: () => redis.stop() }
   },
 } as const
 
-describe.each(['filesystem', 'redis'] as const)('with sessions in the store %s', store => {
+describe.each([
+  ['filesystem', 'cluster'],
+  ['redis', 'cluster'],
+  ['filesystem', 'threads'],
+] as const)('with sessions in the store %s, under --server %s', (store, kind) => {
   let demo: Demo
   let stop: () => Promise<unknown>
 
   beforeAll(async () => {
-    ;({ demo, stop } = await stores[store]())
+    ;({ demo, stop } = await stores[store](['--server', kind]))
   })
 
   afterAll(async () => {

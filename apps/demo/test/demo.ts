@@ -60,7 +60,7 @@ export async function startDemo(args: readonly string[] = [], env: NodeJS.Proces
 /** Primaries and workers, from what the servers said. */
 export function pidsIn(lines: readonly string[]): number[] {
   return lines.flatMap(
-    line => /\| (Primary|Workers):.*pid ([\d, ]+)/.exec(line)?.[2]?.split(', ').map(Number) ?? [],
+    line => /\| (Primary|Workers|Threads):.*pid ([\d, ]+)/.exec(line)?.[2]?.split(', ').map(Number) ?? [],
   )
 }
 
