@@ -48,7 +48,7 @@ export class UserFolders {
     this.#folder = folder
     this.#durable = options.durable
     this.#sessions = sessions
-    this.#turns = new Batches((hash, jobs) => this.#runLocked(hash, jobs, options.lockTimeout))
+    this.#turns = new Batches((hash, jobs) => this.#runInTurn(hash, jobs, options.lockTimeout))
   }
 
   /**
@@ -217,24 +217,29 @@ export class UserFolders {
     return this.#turns.run(this.#hashOf(userId), () => work(path)) as Promise<T>
   }
 
-  async #runLocked(
+  /** One after the other, so that another process gets its turn among many. */
+  async #runInTurn(
     hash: string,
     jobs: readonly (() => Promise<unknown>)[],
     lockTimeout: number,
   ): Promise<Promise<unknown>[]> {
-    const { locks } = this.#folder
     const results: Promise<unknown>[] = []
+    for (const job of jobs) {
+      const result = this.#runLocked(hash, job, lockTimeout)
+      results.push(result)
+      await result.catch(() => undefined)
+    }
+    return results
+  }
+
+  async #runLocked(hash: string, job: () => Promise<unknown>, lockTimeout: number): Promise<unknown> {
+    const { locks } = this.#folder
     await locks.acquire(hash, lockTimeout)
     try {
-      for (const job of jobs) {
-        const result = job()
-        results.push(result)
-        await result.catch(() => undefined)
-      }
+      return await job()
     } finally {
       locks.release('write', hash)
     }
-    return results
   }
 
   #pathOf(userFolder: string, token: string): string {
