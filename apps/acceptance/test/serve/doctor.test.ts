@@ -228,6 +228,27 @@ describe('what is broken is found in one run, with what mends it', () => {
   })
 })
 
+describe("an application's module", () => {
+  const module = (name: string) => join(import.meta.dirname, '../fixtures', name)
+
+  test('is asked for what it sets in code', () => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('express-app.ts')] })
+    const found = Object.fromEntries(diagnosis.checks.map(check => [check.name, check.found]))
+    expect(found.store).toMatch(/^filesystem in .*, verified/)
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        /^warning proxy: cookies are Secure.*does not trust one.* -> app\.set\('trust proxy', 1\)/,
+      ),
+    ])
+  })
+
+  test('that does not start is a failure with its message', () => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('not-there.ts')] })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join()).toMatch(/^failure module: .*Cannot find module/s)
+  })
+})
+
 describe('--url', () => {
   test('shows the cookie and that all processes see one session, without signing anybody in', async () => {
     const folder = sessionFolder()
