@@ -26,7 +26,7 @@ const connections = 64
 interface Turn {
   readonly perSecond: number
   readonly p99: number
-  /** Bytes of all its processes but the primary, each. */
+  /** Megabytes of a process that serves. */
   readonly memory: number
 }
 
@@ -106,7 +106,7 @@ for (const path of paths) {
       median(all.map(each => each.memory)),
     ]
     process.stdout.write(
-      `| ${path.slice(1)} | ${name} | ${Math.round(perSecond)} | ${Math.round(p99)} ms | ${Math.round(memory / 2 ** 20)} MB |\n`,
+      `| ${path.slice(1)} | ${name} | ${Math.round(perSecond)} | ${Math.round(p99)} ms | ${Math.round(memory)} MB |\n`,
     )
   }
 }

@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetchText, fixture, Serving, serve } from './serving.ts'
 
 async function answer(address: string): Promise<{ pid: number; by: string }> {
@@ -50,6 +53,23 @@ describe('workers', () => {
     const seen = new Set<number>()
     while (seen.size < 2) seen.add((await answer(address)).pid)
     expect([...seen].sort()).toEqual([other, Number(replacement)].sort())
+  })
+
+  test('while one is dead, another answers what comes to its socket', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sojourn-late-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const late = join(folder, 'late')
+    const serving = new Serving([fixture('late.mjs'), '--workers', '2'], { LATE: late })
+    const address = await serving.address()
+    const [victim = 0, other] = await serving.pids()
+    writeFileSync(late, '')
+    process.kill(victim, 'SIGKILL')
+    await serving.line(/Starting another/)
+    const answers = await Promise.all(Array.from({ length: 40 }, () => fetchText(address)))
+    expect(new Set(answers)).toEqual(new Set([String(other)]))
+    expect(serving.output).not.toMatch(/took its place/)
+    rmSync(late)
+    await serving.line(/took its place/)
   })
 
   test('one that is told to end finishes, closes, and is replaced', async () => {
