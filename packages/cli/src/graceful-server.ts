@@ -8,9 +8,9 @@ import { processFor, processHeader } from './process-header.ts'
 /** How long a connection without a request may stay open if the end is to come soon: its next request may be on the way. */
 const lastCallMs = 1000
 /** When so long no connection came, none is on the way. */
-const noMoreMs = 100
+const noMoreMs = 200
 /** Under load there is always one more. */
-const longestAcceptMs = 2000
+const longestAcceptMs = 5000
 
 const tooSlow = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
