@@ -16,6 +16,8 @@ describe('resolveSettings', () => {
       maxPerUser: 0,
       onMaxPerUser: 'end-oldest',
       onStoreFailure: 'error',
+      maxPerUser: 0,
+      onMaxPerUser: 'end-oldest',
       threshold: 1000,
       directory: undefined,
     })
