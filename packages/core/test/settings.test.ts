@@ -13,8 +13,6 @@ describe('resolveSettings', () => {
       keyPrefix: 'session:',
       cookie: { name: 'sid', secure: false, attributes: '; Path=/; HttpOnly; SameSite=Lax' },
       conflict: 'last-wins',
-      maxPerUser: 0,
-      onMaxPerUser: 'end-oldest',
       onStoreFailure: 'error',
       maxPerUser: 0,
       onMaxPerUser: 'end-oldest',
