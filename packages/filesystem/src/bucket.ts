@@ -6,7 +6,7 @@ import { ignoring, openPrivateFolder, unavailable } from '@sojourn/core/store-ki
 import cacache from 'cacache'
 import { hashOf, pathOf, removeIfEmpty, strayFolder } from './bucket-files.ts'
 import { type Entry, newestEntry } from './bucket-text.ts'
-import { EntryCopies } from './entry-copies.ts'
+import { EntryCopies, type Reading } from './entry-copies.ts'
 
 /** Of no content: cacache takes an entry without an integrity for a deleted one. */
 const emptyIntegrity =
@@ -42,12 +42,11 @@ export class Buckets {
     const copy = this.#copies.of(path)
     if (copy !== undefined) return copy
     for (let before: Stats | undefined; ; ) {
-      const began = Date.now()
-      const text = await this.#textOf(path)
-      if (text === '') return null
+      const reading = await this.#readingOf(path)
+      if (reading === undefined || reading.text === '') return null
       try {
-        const entry = newestEntry(text, own => own === key)
-        this.#copies.keep(path, entry, began)
+        const entry = newestEntry(reading.text, own => own === key)
+        this.#copies.keep(path, entry, reading)
         return entry
       } catch (error) {
         const now = await stat(path).catch(ignoreMissing)
@@ -60,11 +59,11 @@ export class Buckets {
   }
 
   /** Before, so that nothing of somebody else's is opened; after, because the folder may have been his by then. */
-  async #textOf(path: string): Promise<string> {
+  async #readingOf(path: string): Promise<Reading | undefined> {
     openPrivateFolder(this.#folder)
-    const text = await this.#copies.read(path)
+    const reading = await this.#copies.read(path)
     openPrivateFolder(this.#folder)
-    return text
+    return reading
   }
 
   /** @throws SessionError ERR_SESSION_DIRECTORY, or ERR_SESSION_STORE_UNAVAILABLE with nothing written */

@@ -1,5 +1,5 @@
 import { readFileSync, type Stats, statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { ignoring } from '@sojourn/core/store-kit'
 import { LRUCache } from 'lru-cache'
 import type { Entry } from './bucket-text.ts'
@@ -11,6 +11,12 @@ interface Copy {
   readonly size: number
   /** Epoch ms. */
   readonly changed: number
+}
+
+/** The text of a file, and what the file was before it was read. */
+export interface Reading {
+  readonly before: Stats
+  readonly text: string
 }
 
 /** Longer than the tick of a kernel's clock for files, in milliseconds: before Linux 6.13, two writes within one have the same time. */
@@ -37,24 +43,29 @@ export class EntryCopies {
     return stats && isSame(copy, stats) ? copy.entry : undefined
   }
 
-  /** The text of the file at this path; empty if there is none. */
-  async read(path: string): Promise<string> {
+  /** The file at this path; `undefined` if there is none. */
+  async read(path: string): Promise<Reading | undefined> {
     try {
-      return this.#copies.has(path) ? readFileSync(path, 'utf8') : await readFile(path, 'utf8')
+      if (!this.#copies.has(path)) return await readInPool(path)
+      return { before: statSync(path), text: readFileSync(path, 'utf8') }
     } catch (error) {
-      return ignoring('ENOENT')(error) ?? ''
+      return ignoring('ENOENT')(error)
     }
   }
 
-  /**
-   * Keeps what was just read, unless it may have changed since, or might change without a trace.
-   *
-   * @param began epoch ms, before the reading
-   */
-  keep(path: string, entry: Entry, began: number): void {
-    const stats = statSync(path, { throwIfNoEntry: false })
-    if (stats === undefined || stats.ctimeMs > began - tick) return
-    this.#copies.set(path, { entry, inode: stats.ino, size: stats.size, changed: stats.ctimeMs })
+  /** Keeps what was just read, with what its file was before that, unless the file might yet change without a trace. */
+  keep(path: string, entry: Entry, { before }: Reading): void {
+    const { ino: inode, size, ctimeMs: changed } = before
+    if (changed < Date.now() - tick) this.#copies.set(path, { entry, inode, size, changed })
+  }
+}
+
+async function readInPool(path: string): Promise<Reading> {
+  const file = await open(path)
+  try {
+    return { before: await file.stat(), text: await file.readFile('utf8') }
+  } finally {
+    await file.close()
   }
 }
 

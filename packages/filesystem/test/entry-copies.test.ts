@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { hashOf, pathOf } from '../src/bucket-files.ts'
+import { EntryCopies } from '../src/entry-copies.ts'
 import { filesystemStore } from '../src/index.ts'
 import { temporaryFolder } from './folders.ts'
 import { callsIn, canTrace, fileThreads, pathsOf, trace } from './strace.ts'
@@ -33,6 +34,21 @@ describe('a copy of a session in the process', () => {
     for (const n of [2, 3, 4]) {
       await other.update(token, { set: { n } })
       expect(await seen()).toBe(n)
+    }
+  })
+
+  it('I2: is not kept of what was changed while it was read, whatever the clock of the process says', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    const path = join(temporaryFolder(), 'file')
+    const copies = new EntryCopies()
+    for (const change of [() => appendFileSync(path, 'more'), () => undefined]) {
+      writeFileSync(path, 'text')
+      const reading = await copies.read(path)
+      if (reading === undefined) throw new Error('there is a file')
+      change()
+      copies.keep(path, { value: reading.text, expiresAt: null }, reading)
+      expect(copies.of(path)?.value).toBe(readFileSync(path, 'utf8') === 'text' ? 'text' : undefined)
     }
   })
 
