@@ -21,8 +21,6 @@ export interface AtomicAdapter extends KeyvAdapter {
   /** False, and nothing written, if there is something under the key already. */
   createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean>
   applyChange(key: string, change: TextChange): Promise<Applied>
-  /** Deletes what was found expired, if it still is; absent where the storage does so by itself. */
-  deleteExpired?(key: string): Promise<void>
 }
 
 export function isAtomic(adapter: KeyvAdapter): adapter is AtomicAdapter {

@@ -2,9 +2,7 @@ import { Batches, unavailable } from '@sojourn/core/store-kit'
 import type { AtomicAdapter, KeyvAdapter } from './adapter.ts'
 import { type Applied, corrupt, RecordEditor, type TextChange } from './record-text.ts'
 
-type Job =
-  | { readonly kind: 'change'; readonly change: TextChange }
-  | { readonly kind: 'delete' | 'delete-expired' }
+type Job = { readonly kind: 'change'; readonly change: TextChange } | { readonly kind: 'delete' }
 
 /** Gives a plain Keyv adapter the atomic steps, but for one process only: another one may write in between. */
 export class EmulatedAdapter implements AtomicAdapter {
@@ -33,10 +31,6 @@ export class EmulatedAdapter implements AtomicAdapter {
     await this.#batches.run(key, { kind: 'delete' })
   }
 
-  async deleteExpired(key: string): Promise<void> {
-    await this.#batches.run(key, { kind: 'delete-expired' })
-  }
-
   async disconnect(): Promise<void> {
     await this.#adapter.disconnect?.()
   }
@@ -55,23 +49,11 @@ export class EmulatedAdapter implements AtomicAdapter {
   async #apply(key: string, jobs: readonly Job[]): Promise<Promise<Applied>[]> {
     const results: Promise<Applied>[] = []
     for (const job of jobs) {
-      const result = this.#run(key, job)
+      const result = job.kind === 'delete' ? this.#delete(key) : this.#change(key, job.change)
       results.push(result)
       await result.catch(() => undefined)
     }
     return results
-  }
-
-  #run(key: string, job: Job): Promise<Applied> {
-    if (job.kind === 'change') return this.#change(key, job.change)
-    return job.kind === 'delete' ? this.#delete(key) : this.#deleteExpired(key)
-  }
-
-  /** It is read again, because a change that was under way may have prolonged it. */
-  async #deleteExpired(key: string): Promise<Applied> {
-    const text = await this.get(key)
-    const isLive = text === undefined || new RecordEditor(text, Date.now()).result !== null
-    return isLive ? { status: 'gone' } : this.#delete(key)
   }
 
   async #delete(key: string): Promise<Applied> {

@@ -62,10 +62,7 @@ export class KeyvStore implements SessionStore {
     if (text === undefined || text === null) return null
     if (typeof text !== 'string') throw corrupt()
     const loaded = decodeRecord(text)
-    if (await this.isLive(loaded.record, this.keyOf(token))) return loaded
-    // It has ended, whether or not it can be deleted.
-    await this.#adapter.deleteExpired?.(this.keyOf(token)).catch(() => undefined)
-    return null
+    return (await this.isLive(loaded.record, this.keyOf(token))) ? loaded : null
   }
 
   async create(record: SessionRecord): Promise<Written> {

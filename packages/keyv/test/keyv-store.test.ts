@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { testStore } from '@sojourn/conformance'
 import Keyv from 'keyv'
 import { describe, expect, it } from 'vitest'
-import { type KeyvAdapter, keyvStore } from '../src/index.ts'
+import { keyvStore } from '../src/index.ts'
 
 testStore({ describe, it }, 'Keyv over a Map', () => keyvStore(new Map()))
 testStore({ describe, it }, 'a Keyv instance', () => keyvStore(new Keyv()))
@@ -62,55 +61,6 @@ describe('keyvStore', () => {
     const [first, second, ended] = await Promise.allSettled([...changes, store.destroy(token)])
     expect([first?.status, second?.status, ended?.status]).toEqual(['rejected', 'rejected', 'fulfilled'])
     expect(await store.load(token)).toBeNull()
-  })
-
-  describe('over an adapter that keeps no time', () => {
-    const life = 20
-    const expired = async (storage: KeyvAdapter) => {
-      const store = keyvStore(storage)
-      const now = Date.now()
-      const { token } = await store.create({ data: {}, createdAt: now, expiresAt: now + life })
-      return { store, token, ended: sleep(life + 5) }
-    }
-
-    it('an expired session that is asked for is deleted', async () => {
-      const storage = new Map<string, unknown>()
-      const { store, token, ended } = await expired(storage)
-      await ended
-      expect(await store.load(token)).toBeNull()
-      expect(storage.size).toBe(0)
-    })
-
-    it('an expired session is absent also where it can not be deleted', async () => {
-      const storage = new Map<string, unknown>()
-      const { store, token, ended } = await expired({
-        get: key => storage.get(key),
-        set: (key, value) => storage.set(key, value),
-        delete: () => Promise.reject(new Error('EROFS')),
-      })
-      await ended
-      expect(await store.load(token)).toBeNull()
-    })
-
-    it('I2: a session that was prolonged while a load was under way is not deleted', async () => {
-      const storage = new Map<string, unknown>()
-      let slow = false
-      const { store, token, ended } = await expired({
-        async get(key) {
-          const value = storage.get(key)
-          if (slow) await ended
-          return value
-        },
-        set: (key, value) => storage.set(key, value),
-        delete: key => storage.delete(key),
-      })
-      slow = true
-      const loading = store.load(token)
-      slow = false
-      expect((await store.update(token, { expiresAt: Date.now() + 60_000 })).status).toBe('written')
-      expect(await loading).toBeNull()
-      expect(await store.load(token)).not.toBeNull()
-    })
   })
 
   it('C6: a write that Keyv swallowed is an error', async () => {
