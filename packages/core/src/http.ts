@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from './errors.ts'
 import type { SessionRequest } from './request.ts'
-import { commitAtEnd, ResponseGate } from './response-gate.ts'
+import { ResponseGate, saveAtEnd } from './response-gate.ts'
 import type { Sessions } from './sessions.ts'
 import type { StoreFailurePolicy } from './settings.ts'
 
 export { withdrawAnswer } from './http-headers.ts'
-export { commitAtEnd }
+export { saveAtEnd }
 
 /** What users may say where they mount the middleware. */
 export interface MountOptions {
@@ -16,9 +16,13 @@ export interface MountOptions {
 
 const attached = Symbol('sojourn.request')
 
+/** Where there are several kinds of sessions. */
+const others = Symbol('sojourn.others')
+
 /** A framework's request or context. */
 interface Attached {
   [attached]?: SessionRequest
+  [others]?: readonly SessionRequest[]
 }
 
 /** One for all requests: with functions of their own, each would make V8 treat its object as a dictionary from then on. */
@@ -64,7 +68,7 @@ export function attachSession(
   if (typeof res.once !== 'function') request.release()
   else if (above === undefined) {
     new ResponseGate(sessions, request, req, res, fail)
-    if ('upgrade' in req && req.upgrade) commitAtEnd(sessions, request, req, res)
+    if ('upgrade' in req && req.upgrade) saveAtEnd(sessions, request, req, res)
   }
   return request
 }
@@ -72,8 +76,15 @@ export function attachSession(
 /** From now on the `session` of `target` is that of `request`. */
 export function giveSession(target: object, request: SessionRequest): void {
   const owner = target as Attached
+  const { [attached]: before } = owner
+  if (before !== undefined) owner[others] = [...(owner[others] ?? []), before]
   owner[attached] = request
   Object.defineProperty(target, 'session', sessionProperty)
+}
+
+/** Whose session of these sessions `target` had further out, under another kind. */
+export function outerRequestOf(sessions: Sessions, target: object): SessionRequest | undefined {
+  return (target as Attached)[others]?.find(request => sessions.owns(request))
 }
 
 /** Whose session `target` has, if one of ours. */

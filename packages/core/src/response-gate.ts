@@ -345,17 +345,19 @@ export class ResponseGate {
 
 /**
  * For an answer that may leave by another way than the response, such as a WebSocket's: what is changed until the
- * connection has closed is stored then. Nobody is left to be told of an error but the log.
+ * connection has closed is stored then. The session stays open: a handler may still be at work, and end the response.
  */
-export function commitAtEnd(
+export function saveAtEnd(
   sessions: Sessions,
   request: SessionRequest,
   req: IncomingMessage,
   res: ServerResponse,
 ): void {
+  const save = () => {
+    if (request.isOpen) request.save().catch(error => sessions.report(error))
+  }
   // Others that listen to the close may still change something.
-  const commit = () => void request.commit()?.catch(error => sessions.report(error))
-  atEnd(req, res, () => setImmediate(commit))
+  atEnd(req, res, () => setImmediate(save))
 }
 
 /**

@@ -1,6 +1,6 @@
 import { testStore } from '@sojourn/conformance'
 import Keyv from 'keyv'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { keyvStore } from '../src/index.ts'
 
 testStore({ describe, it }, 'Keyv over a Map', () => keyvStore(new Map()))
@@ -61,6 +61,18 @@ describe('keyvStore', () => {
     const [first, second, ended] = await Promise.allSettled([...changes, store.destroy(token)])
     expect([first?.status, second?.status, ended?.status]).toEqual(['rejected', 'rejected', 'fulfilled'])
     expect(await store.load(token)).toBeNull()
+  })
+
+  it("F9: a worker whose clock is ahead finds no session, and ends nobody's", async () => {
+    const storage = new Map()
+    const [store, other] = [keyvStore(storage), keyvStore(storage)]
+    const now = Date.now()
+    const { token } = await store.create({ data: {}, createdAt: now, expiresAt: now + 1_800_000 })
+    vi.useFakeTimers({ toFake: ['Date'], now: now + 3_600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    expect(await other.load(token)).toBeNull()
+    vi.useRealTimers()
+    expect(await store.load(token)).not.toBeNull()
   })
 
   it('C6: a write that Keyv swallowed is an error', async () => {

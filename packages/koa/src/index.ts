@@ -2,10 +2,11 @@ import { Stream } from 'node:stream'
 import type { Session, Sessions } from '@sojourn/core'
 import {
   attachSession,
-  commitAtEnd,
   giveSession,
   hasSession,
   type MountOptions,
+  outerRequestOf,
+  saveAtEnd,
   sessionRequestOf,
   withdrawAnswer,
 } from '@sojourn/core/http'
@@ -30,6 +31,11 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
     // Mounted twice, the outer one is in charge.
     if (hasSession(sessions, ctx)) return next()
     const outer = sessionRequestOf(ctx)
+    const again = outerRequestOf(sessions, ctx)
+    if (outer && again) {
+      giveSession(ctx, again)
+      return next().finally(() => giveSession(ctx, outer))
+    }
     const fail = (error: unknown) => ctx.onerror(toError(error))
     const request = attachSession(sessions, ctx, ctx.req, ctx.res, { fail, onStoreFailure })
     try {
@@ -43,7 +49,7 @@ export function session(sessions: Sessions, { onStoreFailure }: MountOptions = {
     }
     if (ctx.respond === false) {
       // Somebody else answers, perhaps later, or on the socket: whatever that somebody changes is stored as well.
-      commitAtEnd(sessions, request, ctx.req, ctx.res)
+      saveAtEnd(sessions, request, ctx.req, ctx.res)
       if (request.isOpen) await request.save().catch(error => sessions.report(error))
       return
     }

@@ -189,6 +189,46 @@ test('sessions of another kind further in are those of what lies below them, and
   ).toEqual(['inner', 'sid'])
 })
 
+test('sessions of another kind between two mounts of one kind: the outermost is in charge', async () => {
+  const [a, b] = [await newSessions(), await newSessions({ cookie: { name: 'b' } })]
+  const app = new Koa()
+    .use(session(a))
+    .use(async (ctx, next) => {
+      await next()
+      Object.assign(ctx.session, { late: 1 })
+    })
+    .use(session(b))
+    .use(session(a))
+    .use(ctx => {
+      Object.assign(ctx.session, { a: 1 })
+      ctx.body = 'done'
+    })
+  const url = await serve(app)
+  const reply = await fetch(url)
+  expect([reply.status, reply.headers.getSetCookie().map(line => line.split('=')[0])]).toEqual([200, ['sid']])
+})
+
+test('clients that hang up, before a handler that nobody awaits ends: the change is stored, and the process lives', async () => {
+  const sessions = await newSessions()
+  const stored: unknown[] = []
+  const { create } = sessions.store
+  sessions.store.create = (record, options) =>
+    create.call(sessions.store, record, options).finally(() => stored.push(record.data))
+  const app = new Koa().use(session(sessions)).use(ctx => {
+    ctx.respond = false
+    ctx.res.once('close', () =>
+      setTimeout(() => {
+        Object.assign(ctx.session, { late: 1 })
+        ctx.res.end('to nobody')
+      }, 20),
+    )
+    asking.destroy()
+  })
+  const asking = request(await serve(app)).end()
+  asking.on('error', () => undefined)
+  await expect.poll(() => stored).toEqual([{ late: 1 }])
+})
+
 test('I6: who looks at the session of a request whose load failed finds none, and the process lives', async () => {
   const sessions = await newSessions()
   const first = sessions.begin(undefined)
