@@ -6,11 +6,11 @@ import { expect } from 'vitest'
 import { runtimeEnvironment, start } from './application.ts'
 
 const run = promisify(execFile)
-const fence = /^```(\w*)\n(.*?)^```$/gms
+export const fence = /^```(\w*)\n(.*?)^```$/gms
 
 /**
- * Does in an empty folder what a README says, from its top to its bottom: runs its commands, writes the files whose name a
- * program has as its first comment, and expects of a command what the comment behind it, or the lines below it, say.
+ * Does in an empty folder what a README, or a page, says, from its top to its bottom: runs its commands, writes the files
+ * whose name a program has as its first comment, serves by one program at a time, and expects of a command what the comment behind it, or the lines below it, say.
  *
  * @param instead of what the README says for everybody, such as an address, what it is here
  */
@@ -23,6 +23,7 @@ export async function follow(text: string, folder: string, instead: Record<strin
     if (command.endsWith('&')) {
       // A signal to npx would not reach what it runs.
       const server = here(command.slice(0, -1)).replace('npx ', 'node_modules/.bin/')
+      await stop()
       ;({ url, stop } = await start(folder, ['bash', '-c', server]))
       return ''
     }
