@@ -15,6 +15,7 @@ const limits: Readonly<Record<string, number>> = {
   '@sojourn/core/setup': 6,
   '@sojourn/core/store-kit': 4.5,
   '@sojourn/express': 3,
+  '@sojourn/express-session': 2.5,
   '@sojourn/koa': 3,
   '@sojourn/cookie': 2.5,
   '@sojourn/keyv': 3,

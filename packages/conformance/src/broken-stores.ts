@@ -29,6 +29,7 @@ import {
   ignoresPastExpiry,
   prolongsAtEveryWrite,
 } from './broken/lives.ts'
+import { looksBeforeItNames, namesAnew, overwritesNamed } from './broken/named.ts'
 import {
   adoptsUnknownTokens,
   countsTokensUp,
@@ -133,4 +134,7 @@ export const brokenStores: Readonly<Record<string, () => SessionStore>> = {
   ignoresTheLimit,
   countsThenAdds,
   countsTheDead,
+  namesAnew,
+  looksBeforeItNames,
+  overwritesNamed,
 }

@@ -9,6 +9,7 @@ import { guards } from './guards.ts'
 import { hostileTokens } from './hostile-tokens.ts'
 import { isolation } from './isolation.ts'
 import { load } from './load.ts'
+import { namedSessions } from './named-sessions.ts'
 import { properties } from './properties.ts'
 import { type Check, type OpenHandle, type Runner, skip, type TestBody } from './runner.ts'
 import { update } from './update.ts'
@@ -29,6 +30,7 @@ const suite: Readonly<Record<string, readonly Check[]>> = {
   values,
   'user index': userIndex,
   'user limit': userLimit,
+  'named sessions': namedSessions,
   'health and close': closing,
   properties,
 }

@@ -142,4 +142,7 @@ export const caughtBy: Readonly<Record<string, readonly string[]>> = {
   ],
   countsTheDead: ['R8 what ended or expired does not count'],
   keepsSessionsToItself: ['C1 a session made through one handle is found through another'],
+  namesAnew: ['createAs keeps the session under the token that it is given'],
+  looksBeforeItNames: ['of parallel createAs under one token exactly one is written'],
+  overwritesNamed: ['createAs under the token of a session answers null'],
 }

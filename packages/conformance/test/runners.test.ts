@@ -19,7 +19,8 @@ test('the memory store keeps every promise, and skips what needs another process
   const { passed, skipped, failed } = await runSuite(memoryStore)
   expect([...failed]).toEqual([])
   expect(passed.length).toBeGreaterThan(100)
-  for (const name of skipped) expect(name).toMatch(/\(if supports\..*(sharedAcross|userIndex|eviction)/)
+  for (const name of skipped)
+    expect(name).toMatch(/\(if supports\..*(sharedAcross|userIndex|eviction|namedSessions)/)
 })
 
 test('a store with all that a server side can have keeps every promise and skips eviction only', async () => {
@@ -33,7 +34,7 @@ test('a store whose token is the session keeps what it promises, and skips the r
   expect([...failed]).toEqual([])
   expect(passed.length).toBeGreaterThan(80)
   for (const name of skipped)
-    expect(name).toMatch(/\(if supports\..*(revocation|atomicUpdate|userIndex|eviction)/)
+    expect(name).toMatch(/\(if supports\..*(revocation|atomicUpdate|userIndex|eviction|namedSessions)/)
 })
 
 test('a skip that throws, as in Vitest and Mocha, reaches the runner, and the store is closed', async () => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Loaded, SessionRecord, SessionStore, UserIndex, Written } from '@sojourn/core'
+import type { Loaded, NamedSessions, SessionRecord, SessionStore, UserIndex, Written } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { applyChange, assertJson, guardsHold } from '@sojourn/core/store-kit'
 
@@ -50,12 +50,12 @@ function isLoaded(value: unknown): value is Loaded {
 }
 
 /** Handles on one memory; a closed handle does not answer any more. */
-export function sharedMemory(): () => SessionStore & UserIndex {
+export function sharedMemory(): () => SessionStore & UserIndex & NamedSessions {
   const memory = memoryStore()
   return () => openHandle(memory)
 }
 
-function openHandle(memory: SessionStore & UserIndex): SessionStore & UserIndex {
+function openHandle(memory: SessionStore & UserIndex & NamedSessions): SessionStore & UserIndex & NamedSessions {
   let open = true
   const live = () => {
     if (!open) throw new Error('closed')
@@ -63,9 +63,16 @@ function openHandle(memory: SessionStore & UserIndex): SessionStore & UserIndex 
   }
   return {
     name: 'shared-memory',
-    supports: { sharedAcrossProcesses: true, revocation: true, atomicUpdate: true, userIndex: true },
+    supports: {
+      sharedAcrossProcesses: true,
+      revocation: true,
+      atomicUpdate: true,
+      userIndex: true,
+      namedSessions: true,
+    },
     load: async token => live().load(token),
     create: async (record, options) => live().create(record, options),
+    createAs: async (token, record, options) => live().createAs(token, record, options),
     update: async (token, change) => live().update(token, change),
     destroy: async token => live().destroy(token),
     async health() {

@@ -1,6 +1,7 @@
 export type { CookieOptions, CookieSettings } from './cookies.ts'
 export { isSessionError, SessionError, type SessionErrorCode, type SessionErrorOptions } from './errors.ts'
 export type { Flash, Messages } from './flash.ts'
+export type { FormerSession, FormerSessions } from './former-sessions.ts'
 export type { SessionRequest } from './request.ts'
 export type { OpenStore, StoreContext } from './select-store.ts'
 export type { RegenerateOptions, Session, SessionCallback, SessionControls, SessionData } from './session.ts'
@@ -20,6 +21,7 @@ export type {
   Eviction,
   Gone,
   Loaded,
+  NamedSessions,
   SessionChange,
   SessionRecord,
   SessionStore,

@@ -7,6 +7,7 @@ import type {
   CreateOptions,
   Gone,
   Loaded,
+  NamedSessions,
   SessionChange,
   SessionRecord,
   SessionStore,
@@ -31,7 +32,7 @@ const lonely =
   'sessions are in the memory of this process: they end with it, and other workers do not see them (SESSION_STORE=filesystem or redis do)'
 
 /** Sessions in the memory of one process: for development, tests, and to see what a shared store cures. */
-export function memoryStore(): SessionStore & UserIndex {
+export function memoryStore(): SessionStore & UserIndex & NamedSessions {
   return new MemoryStore()
 }
 
@@ -40,9 +41,15 @@ export function openStore(): SessionStore {
   return memoryStore()
 }
 
-class MemoryStore implements SessionStore, UserIndex {
+class MemoryStore implements SessionStore, UserIndex, NamedSessions {
   readonly name = 'memory'
-  readonly supports = { sharedAcrossProcesses: false, revocation: true, atomicUpdate: true, userIndex: true }
+  readonly supports = {
+    sharedAcrossProcesses: false,
+    revocation: true,
+    atomicUpdate: true,
+    userIndex: true,
+    namedSessions: true,
+  }
   readonly #entries = new Map<string, Entry>()
   readonly #users = new MemoryUsers(token => this.#live(token) !== undefined)
   readonly #sweeper = setInterval(() => this.#sweep(), sweepInterval).unref()
@@ -52,9 +59,16 @@ class MemoryStore implements SessionStore, UserIndex {
     return entry ? loadedFrom(entry) : null
   }
 
-  async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
+  async create(record: SessionRecord, options?: CreateOptions): Promise<Written> {
+    return this.#begin(newId(), record, options)
+  }
+
+  async createAs(token: string, record: SessionRecord, options?: CreateOptions): Promise<Written | null> {
+    return this.#live(token) ? null : this.#begin(token, record, options)
+  }
+
+  #begin(token: string, record: SessionRecord, options: CreateOptions = {}): Written {
     assertJson(record.data, 'data')
-    const token = newId()
     if (record.userId !== undefined) {
       for (const ended of this.#users.add(record.userId, token, options)) this.#entries.delete(ended)
     }

@@ -6,9 +6,10 @@ import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
+import { type FormerSessions, takeOver } from './former-sessions.ts'
 import { Holds } from './holds.ts'
-import type { Signer, Verified } from './keys.ts'
-import { sentTokens } from './sent-tokens.ts'
+import type { Signer } from './keys.ts'
+import { type SentToken, sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
@@ -36,6 +37,8 @@ export interface Engine {
   /** Tokens of sessions that some request of this process is touching. */
   readonly touching: Set<string>
   readonly logger: Logger
+  /** Whose sessions are taken over when their cookie comes. */
+  readonly former: FormerSessions | undefined
 }
 
 /** What stands in the store as far as this request knows. */
@@ -54,7 +57,7 @@ interface Stored {
 export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
-  readonly #sent: readonly Verified[]
+  readonly #sent: readonly SentToken[]
   /**
    * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
    * expired by the clock of this process alone.
@@ -108,12 +111,14 @@ export class SessionRequest {
 
   async #loadFirst(): Promise<void> {
     try {
-      const found = await Promise.all(this.#sent.map(({ token }) => this.#loadOne(token)))
+      const found = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
       const at = found.findIndex(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
       const [sent, loaded] = [this.#sent[at], found[at]?.loaded]
       if (sent && loaded) {
         this.#adopt(sent.token, loaded)
         this.#rotated = sent.rotated
+        if (sent.formerId !== undefined)
+          this.#setCookie = this.#serialize(sent.token, loaded.record.expiresAt)
       } else {
         for (const { damaged } of found) if (damaged !== undefined) throw damaged
       }
@@ -131,10 +136,13 @@ export class SessionRequest {
   }
 
   /** One that is damaged is an error only if no other one is found. */
-  async #loadOne(token: string): Promise<{ loaded: Loaded | null; damaged?: unknown }> {
+  async #loadOne({ token, formerId }: SentToken): Promise<{ loaded: Loaded | null; damaged?: unknown }> {
+    const { calls, settings, former } = this.#engine
     this.#holds.hold(token)
     try {
-      return { loaded: await this.#engine.calls.load(token, this.#patience) }
+      if (former && formerId !== undefined)
+        return { loaded: await takeOver({ former, calls, settings }, formerId, token, this.#patience) }
+      return { loaded: await calls.load(token, this.#patience) }
     } catch (error) {
       if (!isDamaged(error)) throw error
       return { loaded: null, damaged: error }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { settled, withDeadline } from './deadline.ts'
+import { assertTakesOver } from './former-sessions.ts'
 import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
 import { resolveSecrets } from './secrets.ts'
@@ -130,10 +131,11 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
       `0 with the ${store.name} store, which does not know what sessions a user has`,
     )
   }
+  if (options.takeOver) assertTakesOver(store)
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, elapsedTime)
-  const engine = { store, calls, settings, signer, updates, touching: new Set<string>(), logger }
+  const engine = { store, calls, settings, signer, updates, touching: new Set<string>(), logger, former: options.takeOver }
   const sessions = new Sessions(engine, fingerprintOf(deriveKeys('fingerprint')))
   // For who runs the application, such as `sojourn serve`, which closes them at the end.
   channel('sojourn:opened').publish({ sessions })

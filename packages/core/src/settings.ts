@@ -1,6 +1,7 @@
 import { type CookieOptions, type CookieSettings, cookieSettings } from './cookies.ts'
 import { longestTimer } from './deadline.ts'
 import { SessionError } from './errors.ts'
+import type { FormerSessions } from './former-sessions.ts'
 import type { SessionStore } from './store.ts'
 
 /** Where Sojourn says what it chose and what worries it. `console` fits. */
@@ -54,6 +55,8 @@ export interface SessionOptions {
   readonly directory?: string
   /** The store to take when Redis is chosen but unreachable at start. */
   readonly fallback?: 'filesystem'
+  /** Sessions of another library, each taken over when its cookie comes first: nobody is signed out by the change to Sojourn. */
+  readonly takeOver?: FormerSessions
   readonly logger?: Logger
   /** Instead of `process.env`. */
   readonly env?: Environment
@@ -98,6 +101,7 @@ const settingNames: Readonly<Record<keyof SessionOptions, true>> = {
   threshold: true,
   directory: true,
   fallback: true,
+  takeOver: true,
   logger: true,
   env: true,
 }

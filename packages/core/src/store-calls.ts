@@ -4,6 +4,7 @@ import { isSessionError, type SessionError, type SessionErrorCode, unavailable }
 import {
   type Conflict,
   type CreateOptions,
+  createsAs,
   type Gone,
   hasUserIndex,
   type Loaded,
@@ -87,6 +88,29 @@ export class StoreCalls {
       (_written, duration) => {
         this.#noteDone('create')
         this.#publish('sojourn:commit', { duration, operation: 'create' })
+      },
+    )
+  }
+
+  /** The session as it then stands; `null` if there is one under this token already. */
+  createAs(
+    token: string,
+    record: SessionRecord,
+    patience: Patience,
+    options?: CreateOptions,
+  ): Promise<Loaded | null> {
+    const store = this.#store
+    if (!createsAs(store)) throw new TypeError('the store keeps no session under a token that is given')
+    return this.#call(
+      'create',
+      patience,
+      async () => {
+        const written = await store.createAs(token, record, options)
+        return written && { record, version: written.version }
+      },
+      (created, duration) => {
+        this.#noteDone('create')
+        if (created !== null) this.#publish('sojourn:commit', { duration, operation: 'create' })
       },
     )
   }

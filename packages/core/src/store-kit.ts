@@ -1,6 +1,6 @@
 export { Batches, rejected } from './batches.ts'
 export { applyChange, type Data, define, guardsHold } from './change.ts'
-export { maxCookieBytes, tooLarge } from './cookies.ts'
+export { findCookies, maxCookieBytes, tooLarge } from './cookies.ts'
 export { longestTimer, settleWithin } from './deadline.ts'
 export { codeOf, ignoring, isSessionError, SessionError, unavailable } from './errors.ts'
 export { handleOf, isId, newId } from './ids.ts'

@@ -73,6 +73,8 @@ export interface StoreAbilities {
    * matter: `expiresAt` is to it how long the session lives, by the clock of whoever writes.
    */
   readonly ownClock?: boolean
+  /** The store also implements `NamedSessions`. */
+  readonly namedSessions?: boolean
 }
 
 export interface StoreHealth {
@@ -162,6 +164,20 @@ export interface UserIndex {
 export interface Eviction {
   hold(token: string): void
   release(token: string): void
+}
+
+/** Implemented by a store whose `supports.namedSessions` is true: for sessions that began elsewhere, and have an id from there. */
+export interface NamedSessions {
+  /**
+   * Keeps a new session under this token, which has the form of those that `create` makes; `null`, and nothing written, if there
+   * is one under it.
+   */
+  createAs(token: string, record: SessionRecord, options?: CreateOptions): Promise<Written | null>
+}
+
+/** True if the store keeps sessions under tokens that are given. */
+export function createsAs(store: SessionStore): store is SessionStore & NamedSessions {
+  return store.supports.namedSessions === true
 }
 
 /** True if the store may evict live sessions, and so wants to know which ones requests are using. */

@@ -74,6 +74,7 @@ class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
     atomicUpdate: true,
     userIndex: true,
     eviction: true,
+    namedSessions: true,
   }
   readonly #adapter: KeyvCacache
   readonly #threshold: number
@@ -130,6 +131,21 @@ class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
     return this.#users.signIn(userId, token, options, async () => {
       await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
       return { status: 'written', token, version: '1' }
+    })
+  }
+
+  override async createAs(
+    token: string,
+    record: SessionRecord,
+    options: CreateOptions = {},
+  ): Promise<Written | null> {
+    await this.open()
+    const { userId, expiresAt } = record
+    if (userId === undefined || this.#users === undefined) return super.createAs(token, record)
+    const text = encodeRecord(record, 1)
+    return this.#users.signIn(userId, token, options, async () => {
+      const created = await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
+      return created ? { status: 'written', token, version: '1' } : null
     })
   }
 

@@ -2,7 +2,10 @@ import { Batches, unavailable } from '@sojourn/core/store-kit'
 import type { AtomicAdapter, KeyvAdapter } from './adapter.ts'
 import { type Applied, corrupt, RecordEditor, type TextChange } from './record-text.ts'
 
-type Job = { readonly kind: 'change'; readonly change: TextChange } | { readonly kind: 'delete' }
+type Job =
+  | { readonly kind: 'change'; readonly change: TextChange }
+  | { readonly kind: 'create'; readonly text: string; readonly expiresAt: number }
+  | { readonly kind: 'delete' }
 
 /** Gives a plain Keyv adapter the atomic steps, but for one process only: another one may write in between. */
 export class EmulatedAdapter implements AtomicAdapter {
@@ -36,9 +39,7 @@ export class EmulatedAdapter implements AtomicAdapter {
   }
 
   async createIfAbsent(key: string, text: string, expiresAt: number): Promise<boolean> {
-    if ((await this.get(key)) !== undefined) return false
-    await this.set(key, text, lifeUntil(expiresAt, Date.now()))
-    return true
+    return (await this.#batches.run(key, { kind: 'create', text, expiresAt })).status === 'written'
   }
 
   async applyChange(key: string, change: TextChange): Promise<Applied> {
@@ -49,11 +50,23 @@ export class EmulatedAdapter implements AtomicAdapter {
   async #apply(key: string, jobs: readonly Job[]): Promise<Promise<Applied>[]> {
     const results: Promise<Applied>[] = []
     for (const job of jobs) {
-      const result = job.kind === 'delete' ? this.#delete(key) : this.#change(key, job.change)
+      const result = this.#do(key, job)
       results.push(result)
       await result.catch(() => undefined)
     }
     return results
+  }
+
+  #do(key: string, job: Job): Promise<Applied> {
+    if (job.kind === 'delete') return this.#delete(key)
+    return job.kind === 'change' ? this.#change(key, job.change) : this.#create(key, job)
+  }
+
+  async #create(key: string, job: { text: string; expiresAt: number }): Promise<Applied> {
+    const text = await this.get(key)
+    if (text !== undefined) return { status: 'conflict', text }
+    await this.set(key, job.text, lifeUntil(job.expiresAt, Date.now()))
+    return { status: 'written', version: 1 }
   }
 
   async #delete(key: string): Promise<Applied> {

@@ -2,6 +2,7 @@ import type {
   Conflict,
   Gone,
   Loaded,
+  NamedSessions,
   SessionChange,
   SessionRecord,
   SessionStore,
@@ -35,7 +36,7 @@ export function keyvStore(adapter: KeyvAdapter, options: KeyvStoreOptions = {}):
   return new KeyvStore(adapter, options)
 }
 
-export class KeyvStore implements SessionStore {
+export class KeyvStore implements SessionStore, NamedSessions {
   readonly name: string
   readonly supports: StoreAbilities
   readonly #adapter: AtomicAdapter
@@ -50,6 +51,7 @@ export class KeyvStore implements SessionStore {
       atomicUpdate: isAtomic(adapter),
       userIndex: false,
       ownClock: options.ownClock ?? false,
+      namedSessions: true,
     }
     if (adapter.throwOnErrors === false) adapter.throwOnErrors = true
     this.#adapter = isAtomic(adapter) ? adapter : new EmulatedAdapter(adapter)
@@ -66,12 +68,16 @@ export class KeyvStore implements SessionStore {
   }
 
   async create(record: SessionRecord): Promise<Written> {
-    const text = encodeRecord(record, 1)
-    const token = newId()
-    if (!(await this.#adapter.createIfAbsent(this.keyOf(token), text, record.expiresAt))) {
+    const written = await this.createAs(newId(), record)
+    if (written === null)
       throw unavailable(new Error('256 random bits came twice: the random source of this machine is broken'))
-    }
-    return { status: 'written', token, version: '1' }
+    return written
+  }
+
+  async createAs(token: string, record: SessionRecord): Promise<Written | null> {
+    const text = encodeRecord(record, 1)
+    const created = await this.#adapter.createIfAbsent(this.keyOf(token), text, record.expiresAt)
+    return created ? { status: 'written', token, version: '1' } : null
   }
 
   async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {

@@ -62,6 +62,7 @@ class RedisStore extends KeyvStore implements UserIndex {
     atomicUpdate: true,
     userIndex: true,
     ownClock: true,
+    namedSessions: true,
   }
   readonly #adapter: RedisAdapter
   readonly #link: Link
@@ -81,17 +82,37 @@ class RedisStore extends KeyvStore implements UserIndex {
   }
 
   override async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
-    const { userId, expiresAt } = record
-    if (userId === undefined) return super.create(record)
-    const text = encodeRecord(record, 1)
+    if (record.userId === undefined) return super.create(record)
     const token = newId()
+    // Where that can't be, somebody has ended all sessions of the user, this one too.
+    await this.#createListed(token, record, record.userId, options)
+    return { status: 'written', token, version: '1' }
+  }
+
+  override async createAs(
+    token: string,
+    record: SessionRecord,
+    options: CreateOptions = {},
+  ): Promise<Written | null> {
+    if (record.userId === undefined) return super.createAs(token, record)
+    const created = await this.#createListed(token, record, record.userId, options)
+    return created ? { status: 'written', token, version: '1' } : null
+  }
+
+  /** False if there is one under the token. */
+  async #createListed(
+    token: string,
+    record: SessionRecord,
+    userId: string,
+    options: CreateOptions,
+  ): Promise<boolean> {
+    const { expiresAt } = record
+    const text = encodeRecord(record, 1)
     const begun = performance.now()
     await this.#users.add(userId, token, expiresAt - Date.now(), options)
     // Who asked has been answered by now, and must not find it done.
     if (performance.now() - begun >= this.#link.longestWay) throw redisUnavailable('timeout', this.#link.at)
-    // Where that can't be, somebody has ended all sessions of the user, this one too.
-    await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
-    return { status: 'written', token, version: '1' }
+    return this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
   }
 
   override async destroy(token: string): Promise<void> {

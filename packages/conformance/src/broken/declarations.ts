@@ -27,7 +27,7 @@ export function roundsTimes(): SessionStore {
 export function claimsTooMuch(): SessionStore {
   return brokenStore(sound => {
     Object.assign(sound, { listByUser: undefined, destroyByUser: undefined })
-    return { name: 'my store', supports: { ...sound.supports, eviction: true } }
+    return { name: 'my store', supports: { ...sound.supports, eviction: true, namedSessions: true } }
   })
 }
 

@@ -8,7 +8,7 @@ export function brokenStore(
   const sound = memoryStore()
   const whole: SessionStore & UserIndex = {
     name: sound.name,
-    supports: sound.supports,
+    supports: { ...sound.supports, namedSessions: false },
     load: token => sound.load(token),
     create: (record, options) => sound.create(record, options),
     update: (token, change) => sound.update(token, change),

@@ -1,0 +1,143 @@
+// A site moves from express-session to Sojourn while people are signed in: sessions made by the real packages.
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSessions } from '@sojourn/core'
+import { memoryStore } from '@sojourn/core/memory'
+import { session } from '@sojourn/express'
+import { type ExpressSessionStore, formerExpressSessions } from '@sojourn/express-session'
+import { session as koaSession } from '@sojourn/koa'
+import { RedisServer } from '@sojourn/redis-servers'
+import express from 'express'
+import Koa from 'koa'
+import supertest from 'supertest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+
+declare module '@sojourn/core' {
+  interface SessionData {
+    theme?: string
+  }
+}
+
+// Their types say of Express' requests what ours say otherwise.
+const require = createRequire(import.meta.url)
+const expressSession = require('express-session')
+
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const formerSecret = 'the secret that express-session had'
+
+let redis: RedisServer
+beforeAll(async () => {
+  redis = await RedisServer.start()
+})
+afterAll(() => redis?.stop())
+
+const stores: Record<string, () => Promise<ExpressSessionStore>> = {
+  async 'connect-redis'() {
+    const client = require('redis').createClient({ url: redis.url })
+    await client.connect()
+    onTestFinished(() => client.destroy())
+    const { RedisStore } = require('connect-redis')
+    return new RedisStore({ client })
+  },
+  async 'session-file-store'() {
+    const path = await mkdtemp(join(tmpdir(), 'sojourn-file-store-'))
+    onTestFinished(() => rm(path, { recursive: true }))
+    const FileStore = require('session-file-store')(expressSession)
+    return new FileStore({ path, retries: 0, reapInterval: -1, logFn: () => undefined })
+  },
+}
+
+/** The site before. */
+function before(store: ExpressSessionStore, cookie: object = {}): RequestListener {
+  const app = express()
+  app.use(expressSession({ store, secret: formerSecret, resave: false, saveUninitialized: false, cookie }))
+  app.get('/sign-in', (req, res) => {
+    Object.assign(req.session, { theme: 'dark', passport: { user: 'ada' } })
+    res.json('welcome')
+  })
+  app.get('/', (req, res) => void res.json(Reflect.get(req.session, 'passport') ?? 'nobody'))
+  return app
+}
+
+/** The site after, and how many sessions it has. */
+async function after(
+  store: ExpressSessionStore,
+): Promise<{ express: RequestListener; koa: RequestListener }> {
+  const userId = ({ passport }: Record<string, unknown>) =>
+    typeof passport === 'object' && passport !== null && 'user' in passport
+      ? String(passport.user)
+      : undefined
+  const takeOver = formerExpressSessions({ store, secret: ['a newer one', formerSecret], userId })
+  const secret = 'a secret of the tests, long enough for production'
+  const sessions = await openSessions({ store: memoryStore(), secret, takeOver, env: {}, logger })
+  onTestFinished(() => sessions.close())
+  const app = express().use(session(sessions))
+  app.get('/sign-out', async (req, res) => {
+    await req.session.destroy()
+    res.json('bye')
+  })
+  app.get('/', (req, res) => void res.json([req.session.userId ?? 'nobody', req.session.theme ?? 'none']))
+  const koa = new Koa().use(koaSession(sessions))
+  koa.use(ctx => {
+    ctx.body = [ctx.session.userId ?? 'nobody', ctx.session.theme ?? 'none']
+  })
+  return { express: app, koa: koa.callback() }
+}
+
+/** One address, at which the site is exchanged. */
+async function address(): Promise<{ url: string; serve: (site: RequestListener) => void }> {
+  const server: Server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  const serve = (site: RequestListener) => void server.removeAllListeners('request').on('request', site)
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, serve }
+}
+
+describe.each(Object.entries(stores))('from express-session with %s', (_name, open) => {
+  test('nobody is signed out, sign-out holds, and a forged cookie is nobody', async () => {
+    const { url, serve } = await address()
+    const store = await open()
+    const [browser, thief] = [supertest.agent(url), supertest.agent(url)]
+    serve(before(store))
+    const [old = ''] = (await browser.get('/sign-in')).headers['set-cookie'] ?? []
+    serve((await after(store)).express)
+    const first = await browser.get('/').expect(200)
+    expect(first.body).toEqual(['ada', 'dark'])
+    expect(first.headers['set-cookie']).toEqual([expect.stringMatching(/^sid=/)])
+    await browser.get('/').expect(['ada', 'dark'])
+    const stolen = old.split(';')[0] ?? ''
+    await thief.get('/').set('cookie', stolen.replace(/.{3}$/, 'abc')).expect(['nobody', 'none'])
+    await browser.get('/sign-out').expect(200)
+    await browser.get('/').expect(['nobody', 'none'])
+    await thief.get('/').set('cookie', stolen).expect(['nobody', 'none'])
+    // The old site does not know it either.
+    serve(before(store))
+    await thief.get('/').set('cookie', stolen).expect('"nobody"')
+  })
+
+  test('a page whose requests all come first at the same time is one session, also on Koa', async () => {
+    const { url, serve } = await address()
+    const store = await open()
+    const browser = supertest.agent(url)
+    serve(before(store, { maxAge: 3_600_000 }))
+    const [old = ''] = (await browser.get('/sign-in')).headers['set-cookie'] ?? []
+    serve((await after(store)).koa)
+    const cookie = old.split(';')[0] ?? ''
+    const replies = await Promise.all(
+      Array.from({ length: 8 }, () => supertest(url).get('/').set('cookie', cookie)),
+    )
+    for (const { body } of replies) expect(body).toEqual(['ada', 'dark'])
+    const cookies = replies.map(({ headers }) => headers['set-cookie']?.[0] ?? '')
+    expect(new Set(cookies.map(each => each.split(';')[0])).size).toBe(1)
+    // It outlives the browser, as the old one did.
+    for (const each of cookies) expect(each).toMatch(/; Max-Age=3[56]\d\d/)
+  })
+})

@@ -1,0 +1,132 @@
+import { expect, onTestFinished, test } from 'vitest'
+import {
+  type FormerSession,
+  openSessions,
+  type Session,
+  type SessionStore,
+  type Sessions,
+} from '../src/index.ts'
+import { memoryStore } from '../src/memory.ts'
+
+const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const secret = 'a secret of the tests, long enough for production'
+
+/** Another library, whose cookie is `old=<id>`, without a signature. */
+function formerSessions(sessions: Record<string, FormerSession>) {
+  const kept = new Map(Object.entries(sessions))
+  const calls: string[] = []
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+  return {
+    calls,
+    kept,
+    idsIn: (header: string) => /(?:^|; )old=(\w+)/.exec(header)?.slice(1) ?? [],
+    async load(id: string) {
+      calls.push(`load ${id}`)
+      const session = kept.get(id) ?? null
+      await turn()
+      return session
+    },
+    async destroy(id: string) {
+      calls.push(`destroy ${id}`)
+      await turn()
+      kept.delete(id)
+    },
+  }
+}
+
+async function open(takeOver: ReturnType<typeof formerSessions>, store: SessionStore = memoryStore()) {
+  const sessions = await openSessions({ store, secret, takeOver, env: {}, logger })
+  onTestFinished(() => sessions.close())
+  return sessions
+}
+
+async function begin(sessions: Sessions, cookie: string) {
+  const request = sessions.begin(cookie)
+  await request.load()
+  return Object.assign(request, { data: request.session as Session & Record<string, unknown> })
+}
+
+const cookieOf = ({ setCookie = '' }: { setCookie: string | undefined }) => setCookie.split(';')[0] ?? ''
+
+const ada = { data: { theme: 'dark', id: 'theirs', flash: { info: ['hello'] } }, userId: 'ada' }
+
+test('a former session is taken over on its first use, whole, and its old record is ended', async () => {
+  const former = formerSessions({ a: ada })
+  const sessions = await open(former)
+  const first = await begin(sessions, 'old=a')
+  expect({ ...first.session }).toEqual({ theme: 'dark' })
+  expect(first.session.userId).toBe('ada')
+  expect(first.session.flash('info')).toEqual(['hello'])
+  await first.commit()
+  expect(former.kept.size).toBe(0)
+  const { calls } = former
+  const next = await begin(sessions, `old=a; ${cookieOf(first)}`)
+  expect([next.session.userId, next.setCookie]).toEqual(['ada', undefined])
+  expect(calls).toEqual(['load a', 'destroy a'])
+})
+
+test('parallel first requests have one session, and none of their changes is lost', async () => {
+  const sessions = await open(formerSessions({ a: ada }))
+  const requests = await Promise.all([1, 2, 3].map(() => begin(sessions, 'old=a')))
+  for (const [at, request] of requests.entries()) request.data[`key${at}`] = at
+  await Promise.all(requests.map(request => request.commit()))
+  expect(new Set(requests.map(({ session }) => session.id)).size).toBe(1)
+  const last = await begin(sessions, cookieOf(requests[0] ?? { setCookie: '' }))
+  expect({ ...last.session }).toEqual({ theme: 'dark', key0: 0, key1: 1, key2: 2 })
+})
+
+test('a browser that lost the answer comes again with the old cookie, and is still signed in', async () => {
+  const sessions = await open(formerSessions({ a: ada }))
+  await (await begin(sessions, 'old=a')).commit()
+  const again = await begin(sessions, 'old=a')
+  expect(again.session.userId).toBe('ada')
+  expect(cookieOf(again)).not.toBe('')
+})
+
+test.each(['destroy', 'regenerate'] as const)(
+  'R3 R6 C4: after %s the old cookie leads nowhere, also if a crash had kept the old record',
+  async how => {
+    const former = formerSessions({ a: ada })
+    const sessions = await open(former)
+    await (await begin(sessions, 'old=a')).commit()
+    former.kept.set('a', ada)
+    const request = await begin(sessions, 'old=a')
+    await request.session[how]()
+    await request.commit()
+    expect((await begin(sessions, 'old=a')).session.userId).toBeUndefined()
+    expect(former.kept.size).toBe(0)
+  },
+)
+
+test('an own session counts, and the old cookie beside it is not looked at', async () => {
+  const former = formerSessions({ a: ada })
+  const sessions = await open(former)
+  const first = await begin(sessions, '')
+  first.data.mine = true
+  await first.commit()
+  const next = await begin(sessions, `${cookieOf(first)}; old=a`)
+  expect({ ...next.session }).toEqual({ mine: true })
+  expect(former.calls).toEqual([])
+})
+
+test('C1: while the former store is down, who comes with its cookie gets a 503, never an anonymous session', async () => {
+  const former = formerSessions({ a: ada })
+  const sessions = await open(former)
+  former.load = () => Promise.reject(new Error('ECONNREFUSED'))
+  const error = { code: 'ERR_SESSION_STORE_UNAVAILABLE', status: 503 }
+  await expect(begin(sessions, 'old=a')).rejects.toMatchObject(error)
+  expect((await begin(sessions, '')).session.isNew).toBe(true)
+})
+
+test('a cookie that outlived the browser goes on doing so', async () => {
+  const sessions = await open(formerSessions({ a: { data: {}, maxAge: 60_000 } }))
+  const request = await begin(sessions, 'old=a')
+  expect(request.session.cookie.maxAge).toBe(60_000)
+  expect(request.setCookie).toContain('; Max-Age=60')
+})
+
+test('a store that keeps no session under a given token fails the start', async () => {
+  const store = memoryStore()
+  Object.assign(store, { supports: { ...store.supports, namedSessions: false } })
+  await expect(open(formerSessions({}), store)).rejects.toMatchObject({ code: 'ERR_SESSION_SETTING' })
+})
