@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import { withDeadline } from './deadline.ts'
+import { settled, withDeadline } from './deadline.ts'
 import { SessionError } from './errors.ts'
 import type { Settings } from './settings.ts'
 import { createsAs, type Loaded, type SessionRecord, type SessionStore } from './store.ts'
 import type { Patience, StoreCalls } from './store-calls.ts'
-import { currentTime, expiryOf } from './timeouts.ts'
+import { currentTime, elapsedTime, expiryOf } from './timeouts.ts'
 
 /** A session of another library, as it stands there. */
 export interface FormerSession {
@@ -47,16 +47,21 @@ export async function takeOver(
   token: string,
   patience: Patience,
 ): Promise<Loaded | null> {
-  const inTime = <T>(work: Promise<T>) => withDeadline(work, patience.left)
+  const inTime = async <T>(ask: () => Promise<T>) => {
+    const end = elapsedTime() + patience.left
+    const value = await withDeadline(settled(ask), patience.left)
+    patience.left = Math.max(0, end - elapsedTime())
+    return value
+  }
   let loaded = await calls.load(token, patience)
   if (loaded === null) {
-    const session = await inTime(former.load(id))
+    const session = await inTime(() => former.load(id))
     if (session !== null) loaded = await calls.createAs(token, recordOf(session, settings), patience)
     // Another request was faster: in this process, or in between in another one.
     loaded ??= await calls.load(token, patience)
     if (session === null) return loaded
   }
-  await inTime(former.destroy(id))
+  await inTime(() => former.destroy(id))
   return loaded
 }
 

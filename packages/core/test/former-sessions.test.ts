@@ -35,7 +35,7 @@ function formerSessions(sessions: Record<string, FormerSession>) {
 }
 
 async function open(takeOver: ReturnType<typeof formerSessions>, store: SessionStore = memoryStore()) {
-  const sessions = await openSessions({ store, secret, takeOver, env: {}, logger })
+  const sessions = await openSessions({ store, secret, takeOver, storeTimeout: 500, env: {}, logger })
   onTestFinished(() => sessions.close())
   return sessions
 }
@@ -116,6 +116,8 @@ test('C1: while the former store is down, who comes with its cookie gets a 503, 
   const error = { code: 'ERR_SESSION_STORE_UNAVAILABLE', status: 503 }
   await expect(begin(sessions, 'old=a')).rejects.toMatchObject(error)
   expect((await begin(sessions, '')).session.isNew).toBe(true)
+  former.load = () => new Promise(() => undefined)
+  await expect(begin(sessions, 'old=a')).rejects.toMatchObject(error)
 })
 
 test('a cookie that outlived the browser goes on doing so', async () => {
