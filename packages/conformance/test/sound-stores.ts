@@ -55,7 +55,9 @@ export function sharedMemory(): () => SessionStore & UserIndex & NamedSessions {
   return () => openHandle(memory)
 }
 
-function openHandle(memory: SessionStore & UserIndex & NamedSessions): SessionStore & UserIndex & NamedSessions {
+function openHandle(
+  memory: SessionStore & UserIndex & NamedSessions,
+): SessionStore & UserIndex & NamedSessions {
   let open = true
   const live = () => {
     if (!open) throw new Error('closed')

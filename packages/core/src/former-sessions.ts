@@ -56,7 +56,12 @@ export async function takeOver(
   let loaded = await calls.load(token, patience)
   if (loaded === null) {
     const session = await inTime(() => former.load(id))
-    if (session !== null) loaded = await calls.createAs(token, recordOf(session, settings), patience)
+    if (session !== null) {
+      const record = recordOf(session, settings)
+      const lastExpiry = record.createdAt + settings.absoluteTimeout
+      // Whatever limit of sessions a user has: nobody is signed out by this one, nor is it refused.
+      loaded = await calls.createAs(token, record, patience, { lastExpiry })
+    }
     // Another request was faster: in this process, or in between in another one.
     loaded ??= await calls.load(token, patience)
     if (session === null) return loaded

@@ -135,7 +135,16 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, elapsedTime)
-  const engine = { store, calls, settings, signer, updates, touching: new Set<string>(), logger, former: options.takeOver }
+  const engine = {
+    store,
+    calls,
+    settings,
+    signer,
+    updates,
+    touching: new Set<string>(),
+    logger,
+    former: options.takeOver,
+  }
   const sessions = new Sessions(engine, fingerprintOf(deriveKeys('fingerprint')))
   // For who runs the application, such as `sojourn serve`, which closes them at the end.
   channel('sojourn:opened').publish({ sessions })

@@ -1,3 +1,5 @@
+/// <reference path="./express-session.d.ts" />
+
 import { createHash } from 'node:crypto'
 import type { EventEmitter } from 'node:events'
 import type { NamedSessions, SessionChange, SessionStore } from '@sojourn/core'
@@ -79,10 +81,7 @@ class Bridge extends session.Store {
     answer(this.#store.destroy(tokenOf(sid)), error => callback?.(error))
   }
 
-  override createSession(
-    req: Parameters<session.Store['createSession']>[0],
-    data: session.SessionData,
-  ): session.Session & session.SessionData {
+  override createSession(req: object, data: session.SessionData): session.SessionData {
     const seen = this.#seen.get(data)
     const created = super.createSession(req, data)
     if (seen) this.#seen.set(created, seen)

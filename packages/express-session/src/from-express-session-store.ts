@@ -1,3 +1,5 @@
+/// <reference path="./express-session.d.ts" />
+
 import type { SessionStore } from '@sojourn/core'
 import { type KeyvAdapter, keyvStore } from '@sojourn/keyv'
 import session from 'express-session'

@@ -6,11 +6,17 @@ import supertest from 'supertest'
 import { expect, test } from 'vitest'
 import { asExpressSessionStore } from '../src/index.ts'
 
-declare module 'express-session' {
-  interface SessionData {
-    user?: string
-    [key: string]: unknown
-  }
+type Done = (error?: { status: number; code: string }) => void
+
+/** What express-session gives a request. */
+interface Visit {
+  readonly session: Record<string, unknown> & Record<'save' | 'regenerate' | 'destroy', (done: Done) => void>
+  readonly sessionID: string
+}
+
+function visitOf(req: object): Visit {
+  if ('session' in req && 'sessionID' in req) return req as Visit
+  throw new TypeError('express-session gave no session')
 }
 
 /** A site of express-session as many have it, and a request that waits in its handler. */
@@ -31,21 +37,22 @@ function site(store: SessionStore) {
     next()
   })
   app.get('/set', (req, res) => {
-    req.session[String(req.query.key)] = req.query.value
-    req.session.save(error => res.status(error ? error.status : 200).json(error?.code ?? 'set'))
+    const { session } = visitOf(req)
+    session[String(req.query.key)] = req.query.value
+    session.save(error => res.status(error ? error.status : 200).json(error?.code ?? 'set'))
   })
   app.get('/sign-in', (req, res, next) => {
-    req.session.regenerate(error => {
+    visitOf(req).session.regenerate(error => {
       if (error) return next(error)
-      req.session.user = 'ada'
-      res.json(req.sessionID)
+      visitOf(req).session.user = 'ada'
+      res.json(visitOf(req).sessionID)
     })
   })
   app.get('/sign-out', (req, res) => {
-    req.session.destroy(() => res.json('bye'))
+    visitOf(req).session.destroy(() => res.json('bye'))
   })
   app.get('/', (req, res) => {
-    const { cookie: _cookie, ...data } = req.session
+    const { cookie: _cookie, ...data } = visitOf(req).session
     res.json(data)
   })
   return { browser: supertest.agent(app), waiting }

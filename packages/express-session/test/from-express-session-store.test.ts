@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { testStore } from '@sojourn/conformance'
@@ -6,11 +7,12 @@ import { RedisServer } from '@sojourn/redis-servers'
 import { RedisStore } from 'connect-redis'
 import session from 'express-session'
 import { createClient } from 'redis'
-import sessionFileStore from 'session-file-store'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { fromExpressSessionStore } from '../src/index.ts'
 
-const FileStore = sessionFileStore(session)
+// It has no types of its own.
+const require = createRequire(import.meta.url)
+const FileStore = require('session-file-store')(session)
 let server: RedisServer
 let client: ReturnType<typeof createClient>
 let folder: string
