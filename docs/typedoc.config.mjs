@@ -20,6 +20,7 @@ export default {
   out: 'api',
   docsRoot: '.',
   entryFileName: 'index',
+  groupOrder: ['Functions', '*'],
   excludeInternal: true,
   excludePrivate: true,
   excludeExternals: true,
