@@ -65,6 +65,7 @@ export default defineConfig({
         text: 'Migrating from',
         items: [
           { text: 'express-session', link: '/migrating/express-session' },
+          { text: '... and its sessions', link: '/migrating/taking-over' },
           { text: 'koa-session', link: '/migrating/koa-session' },
           { text: 'cookie-session', link: '/migrating/cookie-session' },
           { text: 'iron-session', link: '/migrating/iron-session' },

@@ -16,6 +16,7 @@ const pages: Readonly<Record<string, string>> = {
   'packages/cli': '/processes',
   'packages/cookie': '/stores/cookie',
   'packages/express': '/start/express',
+  'packages/express-session': '/migrating/taking-over',
   'packages/filesystem': '/stores/filesystem',
   'packages/keyv': '/stores/keyv',
   'packages/koa': '/start/koa',
