@@ -5,6 +5,7 @@ import type { Settings } from './settings.ts'
 import { createsAs, type Loaded, type SessionRecord, type SessionStore } from './store.ts'
 import type { Patience, StoreCalls } from './store-calls.ts'
 import { currentTime, elapsedTime, expiryOf } from './timeouts.ts'
+import { assertUserId } from './user-sessions.ts'
 
 /** A session of another library, as it stands there. */
 export interface FormerSession {
@@ -80,6 +81,7 @@ export function assertTakesOver(store: SessionStore): void {
 }
 
 function recordOf({ data, userId, maxAge }: FormerSession, settings: Settings): SessionRecord {
+  if (userId !== undefined) assertUserId(userId)
   const now = currentTime()
   const { cookie: _theirs, ...kept } = data
   return {

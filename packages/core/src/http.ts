@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from './errors.ts'
 import type { SessionRequest } from './request.ts'
-import { ResponseGate, saveAtEnd } from './response-gate.ts'
+import { isUpgrade, ResponseGate, saveAtEnd } from './response-gate.ts'
 import type { Sessions } from './sessions.ts'
 import type { StoreFailurePolicy } from './settings.ts'
 
@@ -68,7 +68,7 @@ export function attachSession(
   if (typeof res.once !== 'function') request.release()
   else if (above === undefined) {
     new ResponseGate(sessions, request, req, res, fail)
-    if ('upgrade' in req && req.upgrade) saveAtEnd(sessions, request, req, res)
+    if (isUpgrade(req)) saveAtEnd(sessions, request, req, res)
   }
   return request
 }

@@ -345,7 +345,8 @@ export class ResponseGate {
 
 /**
  * For an answer that may leave by another way than the response, such as a WebSocket's: what is changed until the
- * connection has closed is stored then. The session stays open: a handler may still be at work, and end the response.
+ * connection has closed is stored then. An upgrade's response never ends, so its session is committed; of another one a
+ * handler may still be at work, and end it.
  */
 export function saveAtEnd(
   sessions: Sessions,
@@ -354,7 +355,8 @@ export function saveAtEnd(
   res: ServerResponse,
 ): void {
   const save = () => {
-    if (request.isOpen) request.save().catch(error => sessions.report(error))
+    const storing = isUpgrade(req) ? request.commit() : request.isOpen ? request.save() : undefined
+    storing?.catch(error => sessions.report(error))
   }
   // Others that listen to the close may still change something.
   atEnd(req, res, () => setImmediate(save))
@@ -369,6 +371,11 @@ function atEnd(req: IncomingMessage, res: ServerResponse, work: () => void): voi
   if (res.closed || res.destroyed || req.socket?.destroyed) work()
   else
     res.once('close', res.socket === null && isConnection(req.socket) ? onceClosed(req.socket, work) : work)
+}
+
+/** One to whose server somebody listens for upgrades. Node's types do not tell of it. */
+export function isUpgrade(req: IncomingMessage): boolean {
+  return 'upgrade' in req && req.upgrade === true
 }
 
 /** One that was made up, as in tests, may have none. */

@@ -29,7 +29,7 @@ async function serve(app: Express): Promise<string> {
 
 /** A site that signs in at /sign-in, and the tokens of the sessions that requests use. */
 async function siteThatHolds() {
-  const sessions = await newSessions()
+  const sessions = await newSessions({ touchInterval: 0 })
   const held: string[] = []
   Object.assign(sessions.store, {
     supports: { ...sessions.store.supports, eviction: true },
@@ -110,7 +110,9 @@ describe('a WebSocket upgrade', () => {
     const sets: unknown[] = []
     const { update } = sessions.store
     sessions.store.update = (token, change) =>
-      update.call(sessions.store, token, change).finally(() => sets.push(change.set))
+      update
+        .call(sessions.store, token, change)
+        .finally(() => sets.push({ ...change.set, isUse: change.expiresAt !== undefined }))
     const server = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void server.close())
     const upgraded = once(server, 'upgrade')
@@ -128,7 +130,7 @@ describe('a WebSocket upgrade', () => {
     client.destroy()
     if (!socket.closed) await once(socket, 'close')
     expect(held).toEqual([])
-    await expect.poll(() => sets).toEqual([{ opened: 1 }])
+    await expect.poll(() => sets).toEqual([{ opened: 1, isUse: true }])
   })
 })
 
