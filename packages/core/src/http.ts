@@ -16,7 +16,7 @@ export interface MountOptions {
 
 const attached = Symbol('sojourn.request')
 
-/** Where there are several kinds of sessions. */
+/** Further out, where there are several kinds of sessions. */
 const others = Symbol('sojourn.others')
 
 /** A framework's request or context. */
@@ -63,6 +63,9 @@ export function attachSession(
 ): SessionRequest {
   const above = ResponseGate.above(sessions, req, res)
   const request = above ?? sessions.begin(req.headers.cookie, onStoreFailure)
+  const owner = target as Attached
+  const { [attached]: outer } = owner
+  if (outer !== undefined) owner[others] = [...(owner[others] ?? []), outer]
   giveSession(target, request)
   // An upgrade to a WebSocket may come without any response.
   if (typeof res.once !== 'function') request.release()
@@ -76,8 +79,6 @@ export function attachSession(
 /** From now on the `session` of `target` is that of `request`. */
 export function giveSession(target: object, request: SessionRequest): void {
   const owner = target as Attached
-  const { [attached]: before } = owner
-  if (before !== undefined) owner[others] = [...(owner[others] ?? []), before]
   owner[attached] = request
   Object.defineProperty(target, 'session', sessionProperty)
 }
