@@ -81,6 +81,7 @@ class MemoryStore implements SessionStore, UserIndex, NamedSessions {
     const current = loadedFrom(entry)
     if (!guardsHold(current.record.data, current.version, change)) return { status: 'conflict', current }
     const data = applyChange(current.record.data, change)
+    assertJson(data, 'data')
     const expiresAt = change.expiresAt ?? current.record.expiresAt
     return this.#write(token, { ...current.record, data, expiresAt }, entry.version + 1)
   }
@@ -123,7 +124,6 @@ class MemoryStore implements SessionStore, UserIndex, NamedSessions {
   }
 
   #write(token: string, record: SessionRecord, version: number): Written {
-    assertJson(record.data, 'data')
     const { expiresAt, userId } = record
     const text = JSON.stringify(record)
     if (expiresAt > Date.now()) this.#entries.set(token, { text, expiresAt, version, userId })
