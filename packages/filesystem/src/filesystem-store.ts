@@ -15,14 +15,7 @@ import type {
   UserSession,
   Written,
 } from '@sojourn/core'
-import {
-  isId,
-  isSessionError,
-  longestTimer,
-  newId,
-  projectFolder,
-  unavailable,
-} from '@sojourn/core/store-kit'
+import { isId, isSessionError, longestTimer, projectFolder, unavailable } from '@sojourn/core/store-kit'
 import { encodeRecord, KeyvStore, userIn } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
@@ -120,18 +113,6 @@ class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
       end: token => this.#adapter.delete(this.keyOf(token)),
     })
     return this.#cleanup
-  }
-
-  override async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
-    await this.open()
-    const { userId, expiresAt } = record
-    if (userId === undefined || this.#users === undefined) return super.create(record)
-    const text = encodeRecord(record, 1)
-    const token = newId()
-    return this.#users.signIn(userId, token, options, async () => {
-      await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
-      return { status: 'written', token, version: '1' }
-    })
   }
 
   override async createAs(

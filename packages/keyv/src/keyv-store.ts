@@ -1,5 +1,6 @@
 import type {
   Conflict,
+  CreateOptions,
   Gone,
   Loaded,
   NamedSessions,
@@ -67,14 +68,14 @@ export class KeyvStore implements SessionStore, NamedSessions {
     return (await this.isLive(loaded.record, this.keyOf(token))) ? loaded : null
   }
 
-  async create(record: SessionRecord): Promise<Written> {
-    const written = await this.createAs(newId(), record)
+  async create(record: SessionRecord, options?: CreateOptions): Promise<Written> {
+    const written = await this.createAs(newId(), record, options)
     if (written === null)
       throw unavailable(new Error('256 random bits came twice: the random source of this machine is broken'))
     return written
   }
 
-  async createAs(token: string, record: SessionRecord): Promise<Written | null> {
+  async createAs(token: string, record: SessionRecord, _options?: CreateOptions): Promise<Written | null> {
     const text = encodeRecord(record, 1)
     const created = await this.#adapter.createIfAbsent(this.keyOf(token), text, record.expiresAt)
     return created ? { status: 'written', token, version: '1' } : null

@@ -81,12 +81,11 @@ class RedisStore extends KeyvStore implements UserIndex {
     this.#users = new RedisUserIndex(link, adapter, name => this.keyOf(name))
   }
 
-  override async create(record: SessionRecord, options: CreateOptions = {}): Promise<Written> {
+  override async create(record: SessionRecord, options?: CreateOptions): Promise<Written> {
     if (record.userId === undefined) return super.create(record)
     const token = newId()
     // Where that can't be, somebody has ended all sessions of the user, this one too.
-    await this.#createListed(token, record, record.userId, options)
-    return { status: 'written', token, version: '1' }
+    return (await this.createAs(token, record, options)) ?? { status: 'written', token, version: '1' }
   }
 
   override async createAs(
@@ -94,25 +93,15 @@ class RedisStore extends KeyvStore implements UserIndex {
     record: SessionRecord,
     options: CreateOptions = {},
   ): Promise<Written | null> {
-    if (record.userId === undefined) return super.createAs(token, record)
-    const created = await this.#createListed(token, record, record.userId, options)
-    return created ? { status: 'written', token, version: '1' } : null
-  }
-
-  /** False if there is one under the token. */
-  async #createListed(
-    token: string,
-    record: SessionRecord,
-    userId: string,
-    options: CreateOptions,
-  ): Promise<boolean> {
-    const { expiresAt } = record
+    const { userId, expiresAt } = record
+    if (userId === undefined) return super.createAs(token, record)
     const text = encodeRecord(record, 1)
     const begun = performance.now()
     await this.#users.add(userId, token, expiresAt - Date.now(), options)
     // Who asked has been answered by now, and must not find it done.
     if (performance.now() - begun >= this.#link.longestWay) throw redisUnavailable('timeout', this.#link.at)
-    return this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
+    const created = await this.#adapter.createIfAbsent(this.keyOf(token), text, expiresAt)
+    return created ? { status: 'written', token, version: '1' } : null
   }
 
   override async destroy(token: string): Promise<void> {
