@@ -95,25 +95,40 @@ function launch(
 
 async function keepServing(
   workers: Workers,
-  { port, threads }: Bound,
-  { count, reason, address }: ServeOptions,
+  bound: Bound,
+  options: ServeOptions,
   log: Logger,
   env: Environment,
 ): Promise<never> {
+  const what = bound.threads === null ? `Workers: ${options.count}` : `Threads: ${bound.threads}`
+  const pids = () => `(pid ${workers.pids.join(', ')})`
+  const starting = start(workers, bound, options, log, env)
+  // Heard from the first moment on: what changed while the workers start needs new ones too.
+  process.on('SIGHUP', () => {
+    const renew = () => workers.renew(() => log.info(`${what}, all new ${pids()}`))
+    starting.then(renew, () => undefined)
+  })
+  await starting
+  log.info(`${what}, ${options.reason} ${pids()}`)
+  log.info(`Primary: pid ${process.pid}`)
+  log.info(`Listening on ${urlOf(options.address.host, bound.port)}`)
+  return workers.failure
+}
+
+/** The first one alone: a module that fails then does so once. */
+async function start(
+  workers: Workers,
+  { threads }: Bound,
+  { count }: ServeOptions,
+  log: Logger,
+  env: Environment,
+): Promise<void> {
   const processes = threads === null ? count : 1
-  // The first one alone: a module that fails then does so once.
   const first = await workers.add(0)
   const others = await Promise.all(
     Array.from({ length: processes - 1 }, (_, index) => workers.add(index + 1)),
   )
   for (const warning of warnings([first, ...others], threads ?? count, env)) log.warn(warning)
-  const what = threads === null ? `Workers: ${count}` : `Threads: ${threads}`
-  const pids = () => `(pid ${workers.pids.join(', ')})`
-  log.info(`${what}, ${reason} ${pids()}`)
-  log.info(`Primary: pid ${process.pid}`)
-  log.info(`Listening on ${urlOf(address.host, port)}`)
-  process.on('SIGHUP', () => workers.renew(() => log.info(`${what}, all new ${pids()}`)))
-  return workers.failure
 }
 
 function urlOf(host: string | undefined, port: number): string {

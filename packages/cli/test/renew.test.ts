@@ -26,6 +26,15 @@ test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
   },
 )
 
+test('SIGHUP while the workers start: the primary lives, and they are replaced once they serve', async () => {
+  const { serving, change } = start('--workers', '2')
+  await serving.line(/^version old starts$/)
+  change('new')
+  serving.signal('SIGHUP')
+  await serving.line(/^Workers: .*, all new /)
+  expect(await fetchText(await serving.address())).toBe('new')
+})
+
 test('SIGHUP, when what the module is now can not start: the old workers go on, and it is said why', async () => {
   const { serving, change } = start('--workers', '2')
   const address = await serving.address()
