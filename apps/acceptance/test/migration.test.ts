@@ -6,11 +6,12 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openSessions } from '@sojourn/core'
+import { openSessions, type SessionStore } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
 import { type ExpressSessionStore, formerExpressSessions } from '@sojourn/express-session'
 import { session as koaSession } from '@sojourn/koa'
+import { redisStore } from '@sojourn/redis'
 import { RedisServer } from '@sojourn/redis-servers'
 import express from 'express'
 import Koa from 'koa'
@@ -36,15 +37,15 @@ beforeAll(async () => {
 })
 afterAll(() => redis?.stop())
 
-const stores: Record<string, () => Promise<ExpressSessionStore>> = {
-  async 'connect-redis'() {
+const stores = {
+  async 'connect-redis'(): Promise<ExpressSessionStore> {
     const client = require('redis').createClient({ url: redis.url })
     await client.connect()
     onTestFinished(() => client.destroy())
     const { RedisStore } = require('connect-redis')
     return new RedisStore({ client })
   },
-  async 'session-file-store'() {
+  async 'session-file-store'(): Promise<ExpressSessionStore> {
     const path = await mkdtemp(join(tmpdir(), 'sojourn-file-store-'))
     onTestFinished(() => rm(path, { recursive: true }))
     const FileStore = require('session-file-store')(expressSession)
@@ -67,6 +68,7 @@ function before(store: ExpressSessionStore, cookie: object = {}): RequestListene
 /** The site after, and how many sessions it has. */
 async function after(
   store: ExpressSessionStore,
+  ours: SessionStore = memoryStore(),
 ): Promise<{ express: RequestListener; koa: RequestListener }> {
   const userId = ({ passport }: Record<string, unknown>) =>
     typeof passport === 'object' && passport !== null && 'user' in passport
@@ -74,7 +76,7 @@ async function after(
       : undefined
   const takeOver = formerExpressSessions({ store, secret: ['a newer one', formerSecret], userId })
   const secret = 'a secret of the tests, long enough for production'
-  const sessions = await openSessions({ store: memoryStore(), secret, takeOver, env: {}, logger })
+  const sessions = await openSessions({ store: ours, secret, takeOver, env: {}, logger })
   onTestFinished(() => sessions.close())
   const app = express().use(session(sessions))
   app.get('/sign-out', async (req, res) => {
@@ -135,9 +137,26 @@ describe.each(Object.entries(stores))('from express-session with %s', (_name, op
       Array.from({ length: 8 }, () => supertest(url).get('/').set('cookie', cookie)),
     )
     for (const { body } of replies) expect(body).toEqual(['ada', 'dark'])
-    const cookies = replies.map(({ headers }) => headers['set-cookie']?.[0] ?? '')
+    const cookies = replies.flatMap(({ headers }) => headers['set-cookie'] ?? [])
     expect(new Set(cookies.map(each => each.split(';')[0])).size).toBe(1)
     // It outlives the browser, as the old one did.
     for (const each of cookies) expect(each).toMatch(/; Max-Age=3[56]\d\d/)
   })
+})
+
+test('C4 I1: 30 first requests in flight, a sign-out among them, 20 times: the session does not come back', async () => {
+  const { url, serve } = await address()
+  const store = await stores['connect-redis']()
+  const outcomes: string[] = []
+  for (let round = 0; round < 20; round++) {
+    serve(before(store))
+    const [old = ''] = (await supertest(url).get('/sign-in')).headers['set-cookie'] ?? []
+    const cookie = old.split(';')[0] ?? ''
+    serve((await after(store, redisStore(redis.url))).express)
+    const ask = (path: string) => supertest(url).get(path).set('cookie', cookie)
+    const asked = Array.from({ length: 30 }, (_, at) => ask(at === round ? '/sign-out' : '/'))
+    for (const { status } of await Promise.all(asked)) expect(status).toBe(200)
+    outcomes.push((await ask('/')).body[0])
+  }
+  expect(new Set(outcomes)).toEqual(new Set(['nobody']))
 })

@@ -6,10 +6,10 @@ import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isSessionError } from './errors.ts'
 import type { Flash } from './flash.ts'
-import { type FormerSessions, takeOver } from './former-sessions.ts'
+import { type FormerSessions, formerIdsIn, takeOver } from './former-sessions.ts'
 import { Holds } from './holds.ts'
-import type { Signer } from './keys.ts'
-import { type SentToken, sentTokens } from './sent-tokens.ts'
+import type { Signer, Verified } from './keys.ts'
+import { sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
@@ -49,6 +49,14 @@ interface Stored {
   readonly version: string | undefined
 }
 
+/** What stands under a token that the browser named. */
+interface Found {
+  readonly token: string
+  readonly loaded: Loaded | null
+  readonly rotated?: boolean
+  readonly damaged?: unknown
+}
+
 /**
  * A session's way through one request, in the order in which it happens: find the cookie, load, hand out the
  * session, carry out what the handler asks for, commit, say what the response must carry. Framework adapters drive
@@ -57,7 +65,9 @@ interface Stored {
 export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
-  readonly #sent: readonly SentToken[]
+  readonly #sent: readonly Verified[]
+  /** If it sent none: the ids that it has from another library. */
+  readonly #formerIds: readonly string[]
   /**
    * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
    * expired by the clock of this process alone.
@@ -77,6 +87,8 @@ export class SessionRequest {
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
+  /** The session was taken over, and the browser knows it by its former id alone. */
+  #untold = false
   #looked = false
   readonly #holds: Holds
   readonly #calls = new CallsInTurn()
@@ -97,6 +109,7 @@ export class SessionRequest {
     this.#holds = new Holds(engine.store)
     this.#patience = engine.calls.patience()
     this.#sent = sentTokens(engine, cookieHeader)
+    this.#formerIds = this.#sent.length > 0 ? [] : formerIdsIn(engine.former, cookieHeader)
     this.#named = this.#sent.map(({ token }) => token)
   }
 
@@ -104,21 +117,22 @@ export class SessionRequest {
 
   /** Loads the session that the cookie names, once; `undefined`, without a store call, if it names none. */
   load(): Promise<void> | undefined {
-    if (this.#sent.length === 0) this.#open()
+    if (this.#sent.length === 0 && this.#formerIds.length === 0) this.#open()
     else this.#loading ??= this.#loadFirst()
     return this.#loading
   }
 
   async #loadFirst(): Promise<void> {
     try {
-      const found = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
-      const at = found.findIndex(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
-      const [sent, loaded] = [this.#sent[at], found[at]?.loaded]
-      if (sent && loaded) {
-        this.#adopt(sent.token, loaded)
-        this.#rotated = sent.rotated
-        if (sent.formerId !== undefined)
-          this.#setCookie = this.#serialize(sent.token, loaded.record.expiresAt)
+      const found = await Promise.all([
+        ...this.#sent.map(sent => this.#loadOne(sent)),
+        ...this.#formerIds.map(id => this.#loadFormer(id)),
+      ])
+      const first = found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
+      if (first?.loaded) {
+        this.#adopt(first.token, first.loaded)
+        this.#rotated = first.rotated === true
+        this.#untold = this.#formerIds.length > 0
       } else {
         for (const { damaged } of found) if (damaged !== undefined) throw damaged
       }
@@ -136,16 +150,28 @@ export class SessionRequest {
   }
 
   /** One that is damaged is an error only if no other one is found. */
-  async #loadOne({ token, formerId }: SentToken): Promise<{ loaded: Loaded | null; damaged?: unknown }> {
-    const { calls, settings, former } = this.#engine
+  async #loadOne({ token, rotated }: Verified): Promise<Found> {
     this.#holds.hold(token)
     try {
-      if (former && formerId !== undefined)
-        return { loaded: await takeOver({ former, calls, settings }, formerId, token, this.#patience) }
-      return { loaded: await calls.load(token, this.#patience) }
+      return { token, rotated, loaded: await this.#engine.calls.load(token, this.#patience) }
     } catch (error) {
       if (!isDamaged(error)) throw error
-      return { loaded: null, damaged: error }
+      return { token, loaded: null, damaged: error }
+    }
+  }
+
+  async #loadFormer(id: string): Promise<Found> {
+    const { former, calls, settings } = this.#engine
+    try {
+      const found = former && (await takeOver({ former, calls, settings }, id, this.#patience))
+      if (!found) return absent
+      this.#holds.hold(found.token)
+      this.#named.push(found.token)
+      return found
+    } catch (error) {
+      // The cookie of another library can't be cleared: it would be an error until it expires.
+      if (isDamaged(error)) return absent
+      throw error
     }
   }
 
@@ -473,7 +499,7 @@ export class SessionRequest {
     const outcome = await this.#engine.calls.update(token, full, this.#patience)
     if (outcome.status === 'gone') throw gone()
     if (outcome.status === 'conflict') throw changedFirst()
-    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now, next !== undefined)
+    this.#acknowledge(outcome.token, undefined, next ?? expiresAt, now, !this.isOpen)
     return true
   }
 
@@ -540,20 +566,20 @@ export class SessionRequest {
   /**
    * A write is acknowledged: `seen` stands now, and perhaps the browser has to learn of it.
    *
-   * @param touched whether the commit moved the expiry: an earlier write must not set a cookie, which a sign-in may have
-   * replaced when the response leaves at last
+   * @param last whether the response leaves now: an earlier write must not set a cookie, which a sign-in may have
+   * replaced by then
    */
   #acknowledge(
     token: string,
     version: string | undefined,
     expiresAt: number,
     seen: Snapshot,
-    touched = false,
+    last = false,
   ): void {
     const before = this.#stored
     const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent
     const prolonged = before !== null && expiresAt > before.expiresAt
-    const again = touched && (this.#rotated || (outlives && prolonged))
+    const again = last && (this.#rotated || this.#untold || (outlives && prolonged))
     if (token !== before?.token || this.#ageChanged || again) {
       this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
@@ -602,6 +628,7 @@ export class SessionRequest {
     const createdAt = this.#createdAt ?? now
     const next = expiryOf(createdAt, now, settings)
     // Where use prolongs it no more, no touch would ever be due to sign the cookie anew.
+    if (this.#untold) return next
     const lastChance = this.#rotated && next === createdAt + settings.absoluteTimeout
     return lastChance || touchIsDue(this.#stored.expiresAt, next, settings, store.supports.ownClock === true)
       ? next
@@ -615,6 +642,8 @@ export class SessionRequest {
     return error
   }
 }
+
+const absent: Found = { token: '', loaded: null }
 
 function isDamaged(error: unknown): boolean {
   return isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT'

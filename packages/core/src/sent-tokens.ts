@@ -1,28 +1,17 @@
 import { findCookies } from './cookies.ts'
-import { type FormerSessions, tokenFor } from './former-sessions.ts'
 import type { Signer, Verified } from './keys.ts'
 import type { Settings } from './settings.ts'
 
 /** Nobody has more cookies of one name than that by accident, and each costs a load. */
-const mostTokens = 4
-
-/** A token that the browser sent, or has from before. */
-export interface SentToken extends Verified {
-  /** The id that it had with another library. */
-  readonly formerId?: string
-}
+export const mostTokens = 4
 
 interface Receiver {
   readonly settings: Settings
   readonly signer: Signer
-  readonly former: FormerSessions | undefined
 }
 
 /** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
-export function sentTokens(
-  { settings, signer, former }: Receiver,
-  cookieHeader: string | undefined,
-): SentToken[] {
+export function sentTokens({ settings, signer }: Receiver, cookieHeader: string | undefined): Verified[] {
   const verified = new Map<string, Verified>()
   for (const value of findCookies(cookieHeader, settings.cookie.name)) {
     const found = signer.verify(value)
@@ -30,10 +19,6 @@ export function sentTokens(
     if (found && (!found.rotated || !verified.has(found.token))) verified.set(found.token, found)
   }
   const tokens = [...verified.values()]
-  if (tokens.length === 0 && former && cookieHeader !== undefined) {
-    const ids = former.idsIn(cookieHeader).slice(0, mostTokens)
-    return ids.map(formerId => ({ token: tokenFor(formerId), rotated: false, formerId }))
-  }
   if (tokens.length < 2) return tokens
   return tokens.sort((a, b) => (a.token < b.token ? -1 : 1)).slice(0, mostTokens)
 }

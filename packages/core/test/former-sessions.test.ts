@@ -3,6 +3,7 @@ import {
   type FormerSession,
   openSessions,
   type Session,
+  SessionError,
   type SessionStore,
   type Sessions,
 } from '../src/index.ts'
@@ -54,11 +55,11 @@ test('a former session is taken over on its first use, whole, and its old record
   const former = formerSessions({ a: ada })
   const sessions = await open(former)
   const first = await begin(sessions, 'old=a')
+  expect(former.kept.size).toBe(0)
   expect({ ...first.session }).toEqual({ theme: 'dark' })
   expect(first.session.userId).toBe('ada')
   expect(first.session.flash('info')).toEqual(['hello'])
   await first.commit()
-  expect(former.kept.size).toBe(0)
   const { calls } = former
   const next = await begin(sessions, `old=a; ${cookieOf(first)}`)
   expect([next.session.userId, next.setCookie]).toEqual(['ada', undefined])
@@ -80,7 +81,77 @@ test('a browser that lost the answer comes again with the old cookie, and is sti
   await (await begin(sessions, 'old=a')).commit()
   const again = await begin(sessions, 'old=a')
   expect(again.session.userId).toBe('ada')
+  await again.commit()
   expect(cookieOf(again)).not.toBe('')
+})
+
+test('C4 I1: who still saw the former session, when it was taken over and signed out meanwhile, does not bring it back', async () => {
+  const former = formerSessions({ a: ada })
+  const store = memoryStore()
+  const sessions = await open(former, store)
+  let release: () => void = () => undefined
+  const late = new Promise<void>(resolve => {
+    release = resolve
+  })
+  const { load } = former
+  former.load = async id => {
+    const session = await load(id)
+    await late
+    return session
+  }
+  const slow = begin(sessions, 'old=a')
+  await expect.poll(() => former.calls).toEqual(['load a'])
+  former.load = load
+  const other = await begin(sessions, 'old=a')
+  expect(other.session.userId).toBe('ada')
+  await other.session.destroy()
+  await other.commit()
+  release()
+  expect((await slow).session.userId).toBeUndefined()
+  expect((await begin(sessions, 'old=a')).session.userId).toBeUndefined()
+  for await (const _ of sessions.ofUser('ada').list()) expect.unreachable('a session of hers is alive')
+})
+
+test.each(['destroy', 'regenerate'] as const)(
+  'C7: a slow request that came with the old cookie sets none after %s by another one',
+  async how => {
+    const sessions = await open(formerSessions({ a: ada }))
+    const [first, slow] = [await begin(sessions, 'old=a'), await begin(sessions, 'old=a')]
+    const fast = await begin(sessions, 'old=a')
+    await fast.session[how]()
+    await fast.commit()
+    await first.commit()
+    await slow.commit()
+    expect([first.setCookie, slow.setCookie]).toEqual([undefined, undefined])
+  },
+)
+
+test('one that was damaged since is absent, and who signs in anew has a session', async () => {
+  const store = memoryStore()
+  const sessions = await open(formerSessions({ a: ada }), store)
+  const taken = await begin(sessions, 'old=a')
+  const { id } = taken.session
+  const { load } = store
+  store.load = token => {
+    if (token === id) throw new SessionError('ERR_SESSION_CORRUPT', 'damaged')
+    return load.call(store, token)
+  }
+  const request = await begin(sessions, 'old=a')
+  expect(request.session.userId).toBeUndefined()
+  await request.session.regenerate({ userId: 'ada' })
+  await request.commit()
+  expect((await begin(sessions, `old=a; ${cookieOf(request)}`)).session.userId).toBe('ada')
+})
+
+test('what a session can not hold is left behind: a key named __proto__, wherever it is', async () => {
+  const data = JSON.parse(
+    '{"theme": "dark", "__proto__": {"admin": true}, "cart": [{"__proto__": 1, "price": 2}]}',
+  )
+  const sessions = await open(formerSessions({ a: { data } }))
+  const request = await begin(sessions, 'old=a')
+  expect(JSON.stringify(request.session)).toBe('{"theme":"dark","cart":[{"price":2}]}')
+  request.data.theme = 'light'
+  await request.commit()
 })
 
 test.each(['destroy', 'regenerate'] as const)(
@@ -124,6 +195,7 @@ test('a cookie that outlived the browser goes on doing so', async () => {
   const sessions = await open(formerSessions({ a: { data: {}, maxAge: 60_000 } }))
   const request = await begin(sessions, 'old=a')
   expect(request.session.cookie.maxAge).toBe(60_000)
+  await request.commit()
   expect(request.setCookie).toContain('; Max-Age=60')
 })
 
