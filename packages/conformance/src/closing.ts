@@ -15,6 +15,8 @@ export const closing: readonly Check[] = [
         userIndex,
         eviction = false,
         ownClock = false,
+        namedSessions = false,
+        selfContained = false,
       } = supports
       for (const ability of [
         sharedAcrossProcesses,
@@ -23,6 +25,8 @@ export const closing: readonly Check[] = [
         userIndex,
         eviction,
         ownClock,
+        namedSessions,
+        selfContained,
       ]) {
         assert.equal(typeof ability, 'boolean')
       }

@@ -40,7 +40,8 @@ export const isolation: readonly Check[] = [
       for (const similar of resembling(token)) {
         assert.equal(await store.load(similar), null)
         assert.equal((await store.update(similar, { set: { a: 2 } })).status, 'gone')
-        await store.destroy(similar)
+        // Where the token is the session, core's signature tells a changed one apart, and a part of it names the session.
+        if (!store.supports.selfContained) await store.destroy(similar)
       }
       const loaded = await mustLoad(store, token)
       sameData(loaded.record, { a: 1 })

@@ -23,6 +23,8 @@ class Model {
   readonly #standing = new Map<string, Loaded | null>()
   /** Tokens that were replaced, or ended where nothing can be revoked: gone, or as they were. */
   readonly #former = new Set<string>()
+  /** Which session each token stands for, where that is not the token itself. */
+  readonly #first = new Map<string, string>()
 
   constructor(revokes: boolean) {
     this.#revokes = revokes
@@ -76,14 +78,30 @@ class Model {
     assert.notEqual(outcome.version, stands.version, 'the version before')
     const { expiresAt = stands.record.expiresAt } = change
     const record = { ...stands.record, data: changed(stands.record.data, command), expiresAt }
+    // What comes of an older copy may end with what the session became meanwhile.
+    if (this.#revokes && this.#former.has(token)) this.#former.add(outcome.token)
     if (outcome.token !== token) this.#former.add(token)
+    // It is the expiry of the session, whose other tokens may end with it.
+    if (change.expiresAt !== undefined)
+      for (const each of this.#sharing(token)) if (each !== outcome.token) this.#former.add(each)
+    this.#first.set(outcome.token, this.#sessionOf(token))
     this.#standing.set(outcome.token, { record, version: outcome.version })
   }
 
   async #destroy(store: SessionStore, token: string): Promise<void> {
     await store.destroy(token)
-    if (this.#revokes) this.#standing.set(token, null)
-    else this.#former.add(token)
+    if (!this.#revokes) this.#former.add(token)
+    else for (const each of this.#sharing(token)) this.#standing.set(each, null)
+  }
+
+  #sessionOf(token: string): string {
+    return this.#first.get(token) ?? token
+  }
+
+  /** Every token of its session: ending one of them ends it. */
+  #sharing(token: string): string[] {
+    const session = this.#sessionOf(token)
+    return [token, ...this.#standing.keys()].filter(each => this.#sessionOf(each) === session)
   }
 
   /** What the token stands for, if it was found. Both answers are right to a call during which the session ended. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { CreateOptions, SessionRecord, SessionStore, UserIndex, UserSession } from '@sojourn/core'
+import { idOf } from '@sojourn/core/store-kit'
 import { recordOf } from './kit.ts'
 
 /** Users that no other test has; a store may keep sessions of older runs. */
@@ -42,9 +43,14 @@ export async function sessionsOf(store: SessionStore, userId: string): Promise<U
   return found
 }
 
-/** Sorted. */
+/** What the store lists, sorted. */
 export async function listOf(store: SessionStore, userId: string): Promise<string[]> {
   return (await sessionsOf(store, userId)).map(({ token }) => token).sort()
+}
+
+/** As a list names the sessions of these tokens, sorted. */
+export function namesOf(store: SessionStore, tokens: readonly string[]): string[] {
+  return tokens.map(token => idOf(store, token)).sort()
 }
 
 export function indexOf(store: SessionStore): UserIndex {
@@ -66,7 +72,7 @@ export async function mustListTheLiving(
   for (const token of tokens) {
     const isLive = (await store.load(token)) !== null
     assert.equal(
-      listed.includes(token),
+      listed.includes(idOf(store, token)),
       isLive,
       `a session is ${isLive ? 'live and not' : 'gone and'} listed`,
     )

@@ -22,6 +22,7 @@ export type {
   Gone,
   Loaded,
   NamedSessions,
+  SelfContained,
   SessionChange,
   SessionRecord,
   SessionStore,

@@ -13,7 +13,15 @@ import { sentTokens } from './sent-tokens.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
-import type { CreateOptions, Loaded, SessionChange, SessionRecord, SessionStore } from './store.ts'
+import {
+  type CreateOptions,
+  idOf,
+  isSelfContained,
+  type Loaded,
+  type SessionChange,
+  type SessionRecord,
+  type SessionStore,
+} from './store.ts'
 import { isUnavailable, type Patience, type StoreCalls } from './store-calls.ts'
 import { currentTime, elapsedTime, expiryOf, touchIsDue } from './timeouts.ts'
 import {
@@ -219,7 +227,9 @@ export class SessionRequest {
   }
 
   get id(): string | undefined {
-    return this.#engine.store.supports.revocation ? this.#stored?.token : undefined
+    const { store } = this.#engine
+    if (this.#stored === null || !store.supports.revocation) return undefined
+    return idOf(store, this.#stored.token)
   }
 
   get isNew(): boolean {
@@ -338,16 +348,20 @@ export class SessionRequest {
   /** The old session ends first: a crash in between signs the user out, never in. */
   async #regenerate(userId: string | undefined, noted: SessionRecord['metadata']): Promise<void> {
     this.#content.checked()
+    const { store } = this.#engine
     const before = { token: this.#stored?.token, userId: this.#userId, createdAt: this.#createdAt }
     const signsIn = userId !== before.userId
     const metadata = noted ?? (signsIn ? undefined : this.#metadata)
     if (signsIn && userId !== undefined) await this.#assertRoom(userId)
-    if (this.#stored !== null && this.#engine.store.supports.revocation)
+    const since = signsIn ? undefined : before.createdAt
+    if (this.#stored !== null && store.supports.revocation) {
+      if (isSelfContained(store)) await store.assertFits(this.#record(userId, since, metadata))
       await this.#endStored(this.#stored.token, signsIn)
+    }
     await this.#endNamed()
     const replaces = before.token !== undefined &&
       before.userId !== undefined && { replaces: { token: before.token, userId: before.userId } }
-    await this.#create(userId, signsIn ? undefined : before.createdAt, metadata, { ...replaces })
+    await this.#create(userId, since, metadata, { ...replaces })
   }
 
   /** Looks before the session of now ends: who is refused keeps it. What counts is decided by the store. */
@@ -415,7 +429,7 @@ export class SessionRequest {
     const before = this.#content.taken()
     const own = this.#seen.changeTo(before) ?? {}
     const deadline = elapsedTime() + this.#patience.left
-    if (this.#stored === null || !store.supports.revocation) {
+    if (this.#stored === null || !store.supports.revocation || isSelfContained(store)) {
       const { state, value } = await runUpdate(
         { own, change, deadline },
         this.#seen,
@@ -538,22 +552,12 @@ export class SessionRequest {
     metadata?: SessionRecord['metadata'],
     options?: CreateOptions,
   ): Promise<void> {
-    const { calls, settings, store } = this.#engine
-    const data = this.#content.checked()
-    const state = Snapshot.of(data)
-    const now = currentTime()
-    const createdAt = since ?? now
-    const expiresAt = expiryOf(createdAt, now, settings)
-    const isListed = userId !== undefined && store.supports.userIndex
-    const record = {
-      ...(userId !== undefined && { userId }),
-      ...(isListed && metadata !== undefined && { metadata }),
-      data,
-      createdAt,
-      expiresAt,
-    }
+    const { calls, settings } = this.#engine
+    const record = this.#record(userId, since, metadata)
+    const { createdAt, expiresAt } = record
+    const state = Snapshot.of(record.data)
     const { maxPerUser, onMaxPerUser, absoluteTimeout } = settings
-    const full = isListed
+    const full = this.#isListed(userId)
       ? { ...options, lastExpiry: createdAt + absoluteTimeout, maxPerUser, onMaxPerUser }
       : options
     const { token, version } = await calls.create(record, this.#patience, full)
@@ -561,6 +565,29 @@ export class SessionRequest {
     this.#createdAt = createdAt
     this.#metadata = record.metadata
     this.#acknowledge(token, version, expiresAt, state)
+  }
+
+  /** What is to be created. */
+  #record(
+    userId: string | undefined,
+    since: number | undefined,
+    metadata: SessionRecord['metadata'],
+  ): SessionRecord {
+    const data = this.#content.checked()
+    const now = currentTime()
+    const createdAt = since ?? now
+    const expiresAt = expiryOf(createdAt, now, this.#engine.settings)
+    return {
+      ...(userId !== undefined && { userId }),
+      ...(this.#isListed(userId) && metadata !== undefined && { metadata }),
+      data,
+      createdAt,
+      expiresAt,
+    }
+  }
+
+  #isListed(userId: string | undefined): boolean {
+    return userId !== undefined && this.#engine.store.supports.userIndex
   }
 
   /**

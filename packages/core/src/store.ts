@@ -75,6 +75,8 @@ export interface StoreAbilities {
   readonly ownClock?: boolean
   /** The store also implements `NamedSessions`. */
   readonly namedSessions?: boolean
+  /** The token is the session, and so another one after every write. The store also implements `SelfContained`. */
+  readonly selfContained?: boolean
 }
 
 export interface StoreHealth {
@@ -173,6 +175,27 @@ export interface NamedSessions {
    * is one under it.
    */
   createAs(token: string, record: SessionRecord, options?: CreateOptions): Promise<Written | null>
+}
+
+/** Implemented by a store whose `supports.selfContained` is true. */
+export interface SelfContained {
+  /**
+   * What names the session of this token as long as it lives; the token itself if nothing does. `destroy` takes it as well, and the
+   * methods of a `UserIndex` give and take it instead of tokens.
+   */
+  idOf(token: string): string
+  /** @throws SessionError ERR_SESSION_COOKIE_TOO_LARGE if no token can hold the record */
+  assertFits(record: SessionRecord): Promise<void>
+}
+
+/** True if the token is the session. */
+export function isSelfContained(store: SessionStore): store is SessionStore & SelfContained {
+  return store.supports.selfContained === true
+}
+
+/** What names the session of this token as long as it lives. */
+export function idOf(store: SessionStore, token: string): string {
+  return isSelfContained(store) ? store.idOf(token) : token
 }
 
 /** True if the store keeps sessions under tokens that are given. */
