@@ -9,6 +9,8 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll } from 'vitest'
 
+/** The server closes a connection that idles for 5 s, perhaps just when the next request is sent on it. */
+const reusing = { keepAlive: true, timeout: 3000 }
 const command = join(dirname(fileURLToPath(import.meta.resolve('@sojourn/cli'))), 'sojourn.ts')
 export const secret = 'a secret of the tests that has 32 bytes and more'
 
@@ -33,11 +35,11 @@ export class Server {
   /** What every request got, and after how many milliseconds. */
   readonly replies: { readonly status: number; readonly took: number }[] = []
   readonly #process: ChildProcess
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  readonly #agent = new Agent({ ...reusing, maxSockets: 64 })
   /** A connection for each request. */
   readonly #ownConnection = new Agent({ keepAlive: false })
   /** No limit: as many connections as requests at a time. */
-  readonly #burstAgent = new Agent({ keepAlive: true })
+  readonly #burstAgent = new Agent(reusing)
   #port = 0
 
   constructor(app: string, env: NodeJS.ProcessEnv, launcher: Launcher | undefined) {
