@@ -1,5 +1,6 @@
 // A site moves from express-session to Sojourn while people are signed in: sessions made by the real packages.
 import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createRequire } from 'node:module'
@@ -10,6 +11,7 @@ import { openSessions, type SessionStore } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
 import { session } from '@sojourn/express'
 import { type ExpressSessionStore, formerExpressSessions } from '@sojourn/express-session'
+import { filesystemStore } from '@sojourn/filesystem'
 import { session as koaSession } from '@sojourn/koa'
 import { redisStore } from '@sojourn/redis'
 import { RedisServer } from '@sojourn/redis-servers'
@@ -31,6 +33,7 @@ const expressSession = require('express-session')
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const formerSecret = 'the secret that express-session had'
 
+const folders: string[] = []
 let redis: RedisServer
 beforeAll(async () => {
   redis = await RedisServer.start()
@@ -48,9 +51,21 @@ const stores = {
   async 'session-file-store'(): Promise<ExpressSessionStore> {
     const path = await mkdtemp(join(tmpdir(), 'sojourn-file-store-'))
     onTestFinished(() => rm(path, { recursive: true }))
+    folders.push(path)
     const FileStore = require('session-file-store')(expressSession)
     return new FileStore({ path, retries: 0, reapInterval: -1, logFn: () => undefined })
   },
+}
+
+/** Of every record the last character is lost. */
+async function damage(): Promise<void> {
+  for (const path of folders.filter(each => existsSync(each)))
+    for (const name of readdirSync(path)) {
+      const file = join(path, name)
+      writeFileSync(file, readFileSync(file).subarray(0, -1))
+    }
+  for (const key of (await redis.command('KEYS', 'sess:*')).split('\n').filter(Boolean))
+    await redis.command('SET', key, (await redis.command('GET', key)).slice(0, -1))
 }
 
 /** The site before. */
@@ -79,6 +94,10 @@ async function after(
   const sessions = await openSessions({ store: ours, secret, takeOver, env: {}, logger })
   onTestFinished(() => sessions.close())
   const app = express().use(session(sessions))
+  app.get('/sign-in', async (req, res) => {
+    await req.session.regenerate({ userId: 'ada' })
+    res.json('welcome')
+  })
   app.get('/sign-out', async (req, res) => {
     await req.session.destroy()
     res.json('bye')
@@ -89,6 +108,15 @@ async function after(
     ctx.body = [ctx.session.userId ?? 'nobody', ctx.session.theme ?? 'none']
   })
   return { express: app, koa: koa.callback() }
+}
+
+/** What is stored in the folder of sessions in there. */
+function sessionsIn(directory: string): number {
+  const entries = readdirSync(join(directory, 'sessions', 'index-v5'), {
+    recursive: true,
+    withFileTypes: true,
+  })
+  return entries.filter(entry => entry.isFile()).length
 }
 
 /** One address, at which the site is exchanged. */
@@ -125,6 +153,19 @@ describe.each(Object.entries(stores))('from express-session with %s', (_name, op
     await thief.get('/').set('cookie', stolen).expect('"nobody"')
   })
 
+  test('a record that is damaged is nobody, who can sign in anew', async () => {
+    const { url, serve } = await address()
+    const store = await open()
+    const browser = supertest.agent(url)
+    serve(before(store))
+    await browser.get('/sign-in').expect(200)
+    await damage()
+    serve((await after(store)).express)
+    await browser.get('/').expect(200, ['nobody', 'none'])
+    await browser.get('/sign-in').expect(200)
+    await browser.get('/').expect(200, ['ada', 'none'])
+  })
+
   test('a page whose requests all come first at the same time is one session, also on Koa', async () => {
     const { url, serve } = await address()
     const store = await open()
@@ -159,4 +200,28 @@ test('C4 I1: 30 first requests in flight, a sign-out among them, 20 times: the s
     outcomes.push((await ask('/')).body[0])
   }
   expect(new Set(outcomes)).toEqual(new Set(['nobody']))
+})
+
+test('of 80 visitors who are taken over on the filesystem, with a threshold of 100, none is signed out', async () => {
+  const { url, serve } = await address()
+  const store = await stores['session-file-store']()
+  serve(before(store))
+  const cookies: string[] = []
+  for (let visitor = 0; visitor < 80; visitor++) {
+    const [old = ''] = (await supertest(url).get('/sign-in')).headers['set-cookie'] ?? []
+    cookies.push(old.split(';')[0] ?? '')
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'sojourn-migration-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const ours = filesystemStore({ directory: join(directory, 'sessions'), threshold: 100, logger })
+  serve((await after(store, ours)).express)
+  const theirs: string[] = []
+  for (const old of cookies) {
+    const { body, headers } = await supertest(url).get('/').set({ cookie: old })
+    expect(body).toEqual(['ada', 'dark'])
+    theirs.push(headers['set-cookie']?.[0]?.split(';')[0] ?? '')
+  }
+  // The threshold was passed: what had to go is gone.
+  await expect.poll(() => sessionsIn(directory)).toBeLessThanOrEqual(100)
+  for (const cookie of theirs) await supertest(url).get('/').set({ cookie }).expect(['ada', 'dark'])
 })

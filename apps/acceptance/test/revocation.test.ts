@@ -1,4 +1,5 @@
 // Sessions in cookies that can be ended: their entries are in a real store, which several processes share.
+import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,6 +17,9 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const secret = 'a secret of the tests, long enough for production'
 const cookieName = 'sid'
+
+/** Tells when a slow request is under way, and when it is to go on. */
+const uploads = new EventEmitter()
 
 let redis: RedisServer
 const folder = mkdtempSync(join(tmpdir(), 'sojourn-revocation-'))
@@ -67,6 +71,18 @@ async function site(register: () => SessionStore, options: object = {}) {
   app.get('/note/:text', (req, res) => {
     req.session.filler = req.params.text
     res.json(req.session.id)
+  })
+  app.get('/upload', async (req, res) => {
+    req.session.filler = 'begun'
+    await req.session.save()
+    uploads.emit('saved')
+    await once(uploads, 'go')
+    res.json('uploaded')
+  })
+  app.get('/asks', async (req, res) => {
+    uploads.emit('saved')
+    await once(uploads, 'go')
+    res.json(await req.session.update(() => 'allowed'))
   })
   app.get('/', (req, res) => void res.json(req.session.userId ?? 'nobody'))
   app.use(((error, _req, res, _next) => {
@@ -146,6 +162,40 @@ describe.each(Object.entries(registers))('a cookie store whose revocation is %s'
     const bodies = []
     for (const browser of browsers) bodies.push((await browser.get('/')).body)
     expect(bodies).toEqual(['nobody', user, user])
+  })
+
+  it('C7: a slow request that saved does not overwrite the cookie of a fresh sign-in; else the browser gets what it saved', async () => {
+    const app = await site(register)
+    const browser = supertest.agent(app)
+    const user = newUser()
+    const signedIn = await browser.get(`/sign-in/phone?user=${user}`)
+    const cookie = signedIn.headers['set-cookie']?.[0]?.split(';')[0] ?? ''
+    const upload = async (meanwhile: () => Promise<unknown>) => {
+      const saved = once(uploads, 'saved')
+      const reply = supertest(app).get('/upload').set({ cookie }).then()
+      await saved
+      await meanwhile()
+      uploads.emit('go')
+      return await reply
+    }
+    const alone = await upload(async () => undefined)
+    expect(alone.headers['set-cookie']).toHaveLength(1)
+    const late = await upload(async () => browser.get(`/sign-in/phone?user=${user}`))
+    expect([late.status, late.headers['set-cookie']]).toEqual([200, undefined])
+  })
+
+  it('I1: an update that changes nothing, after a sign-out elsewhere, is gone and does not say what it saw', async () => {
+    const app = await site(register)
+    const browser = supertest.agent(app)
+    const signedIn = await browser.get(`/sign-in/phone?user=${newUser()}`)
+    const cookie = signedIn.headers['set-cookie']?.[0]?.split(';')[0] ?? ''
+    const saved = once(uploads, 'saved')
+    const reply = supertest(app).get('/asks').set({ cookie }).then()
+    await saved
+    await browser.get('/sign-out').expect(200)
+    uploads.emit('go')
+    const { status, body } = await reply
+    expect([status, body]).toEqual([409, 'ERR_SESSION_GONE'])
   })
 
   it('R12: what is too large for the cookie is refused at the sign-in too, and the session of before stays', async () => {

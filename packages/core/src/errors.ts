@@ -74,6 +74,11 @@ export function isSessionError(error: unknown): error is SessionError {
   )
 }
 
+/** True if what the store holds for this session is damaged, and will be. */
+export function isDamaged(error: unknown): boolean {
+  return isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT'
+}
+
 /** @internal Turns what a store threw into the error of a request; a `SessionError` stays what it is. */
 export function unavailable(cause: unknown): SessionError {
   if (isSessionError(cause)) return cause

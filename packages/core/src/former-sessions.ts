@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto'
-import { settled, withDeadline } from './deadline.ts'
-import { SessionError } from './errors.ts'
+import { isDamaged, SessionError } from './errors.ts'
 import { mostTokens } from './sent-tokens.ts'
 import type { Settings } from './settings.ts'
 import { createsAs, type Loaded, type SessionRecord, type SessionStore } from './store.ts'
-import type { Patience, StoreCalls } from './store-calls.ts'
-import { currentTime, elapsedTime, expiryOf } from './timeouts.ts'
+import { inTime, type Patience, type StoreCalls } from './store-calls.ts'
+import { currentTime, expiryOf } from './timeouts.ts'
 import { assertUserId } from './user-sessions.ts'
+
+/**
+ * Milliseconds. Requests in flight are over by then, and a browser that did not get its answer has asked again; longer, it would
+ * take the place of sessions where a store has a limit of them.
+ */
+const claimLife = 600_000
 
 /** A session of another library, as it stands there. */
 export interface FormerSession {
@@ -28,7 +33,8 @@ export interface FormerSessions {
   destroy(id: string): Promise<void>
 }
 
-interface Sides {
+/** What takes part in a take-over. */
+export interface Sides {
   readonly former: FormerSessions
   readonly calls: StoreCalls
   readonly settings: Settings
@@ -37,7 +43,7 @@ interface Sides {
 /** As with our own tokens: no more than happen by accident, and the same answer in every order. */
 export function formerIdsIn(former: FormerSessions | undefined, cookieHeader: string | undefined): string[] {
   if (!former || cookieHeader === undefined) return []
-  return former.idsIn(cookieHeader).toSorted().slice(0, mostTokens)
+  return [...new Set(former.idsIn(cookieHeader))].sort().slice(0, mostTokens)
 }
 
 /** The session that goes on from a former one: its own token, and what stands under it, if it still lives. */
@@ -48,66 +54,91 @@ export interface TakenOver {
 
 /**
  * The session that goes on from the former one with this id; `null` if there was none. Which one it is stands in a record of its
- * own, the claim: whoever comes first makes it, and it outlives the session, so that a request in flight, which still saw the
- * former session, can't bring back what was signed out meanwhile. The former session is ended before this is answered.
+ * own, the claim: whoever comes first makes it, and it stays when the session ends, so that a request in flight, which still saw
+ * the former session, can't bring back what was signed out meanwhile. The former session is ended before this is answered.
  */
 export async function takeOver(
   { former, calls, settings }: Sides,
   id: string,
   patience: Patience,
 ): Promise<TakenOver | null> {
-  const inTime = async <T>(ask: () => Promise<T>) => {
-    const end = elapsedTime() + patience.left
-    const value = await withDeadline(settled(ask), patience.left)
-    patience.left = Math.max(0, end - elapsedTime())
-    return value
-  }
-  const claim = claimFor(id)
-  let claimed = await calls.load(claim, patience)
-  if (claimed === null) {
-    const session = await inTime(() => former.load(id))
-    if (session !== null) {
-      const record = recordOf(session, settings)
+  let token = await claimedBy(calls, id, patience)
+  if (token === undefined) {
+    const session = await inTime(patience, () => former.load(id))
+    const record = session && recordOf(session, settings)
+    if (record) {
       const lastExpiry = record.createdAt + settings.absoluteTimeout
       // Whatever limit of sessions a user has: nobody is signed out by this one, nor is it refused.
-      const { token, version } = await calls.create(record, patience, { lastExpiry })
-      const naming = { data: { token }, createdAt: record.createdAt, expiresAt: lastExpiry }
-      if ((await calls.createAs(claim, naming, patience)) !== null) {
-        await inTime(() => former.destroy(id))
-        return { token, loaded: { record, version } }
+      const { token: own, version } = await calls.create(record, patience, { lastExpiry })
+      if (await calls.createAs(claimOf(id), claimFor({ token: own }), patience)) {
+        await inTime(patience, () => former.destroy(id))
+        return { token: own, loaded: { record, version } }
       }
-      await calls.destroy(token, patience)
+      await calls.destroy(own, patience)
     }
     // Another request was faster.
-    claimed = await calls.load(claim, patience)
+    token = await claimedBy(calls, id, patience)
   }
-  const token = claimed?.record.data.token
-  if (typeof token !== 'string') return null
+  if (token === undefined) return null
   // A crash may have kept it.
-  await inTime(() => former.destroy(id))
-  return { token, loaded: await calls.load(token, patience) }
+  await inTime(patience, () => former.destroy(id))
+  return { token, loaded: await sound(calls.load(token, patience)) }
 }
 
-/** The token of the record that says which session goes on from the one with this id. No browser gets it. */
-function claimFor(formerId: string): string {
+/** Ends the former session with this id, and what goes on from it, also for a request in flight that saw it. */
+export async function endFormer({ former, calls }: Sides, id: string, patience: Patience): Promise<void> {
+  if (!(await calls.createAs(claimOf(id), claimFor({}), patience))) {
+    const token = await claimedBy(calls, id, patience)
+    if (token !== undefined) await calls.destroy(token, patience)
+  }
+  await inTime(patience, () => former.destroy(id))
+}
+
+/** The token of the claim. No browser gets it. */
+function claimOf(formerId: string): string {
   return createHash('sha256').update(`sojourn:former:${formerId}`).digest('base64url')
+}
+
+function claimFor(data: { readonly token?: string }): SessionRecord {
+  const createdAt = currentTime()
+  return { data, createdAt, expiresAt: createdAt + claimLife }
+}
+
+/** The token that the claim names. */
+async function claimedBy(calls: StoreCalls, id: string, patience: Patience): Promise<string | undefined> {
+  const claim = await sound(calls.load(claimOf(id), patience))
+  const token = claim?.record.data.token
+  return typeof token === 'string' ? token : undefined
+}
+
+/** What is damaged is absent: the cookie of another library can't be cleared, so it would be an error until that expires. */
+function sound(loading: Promise<Loaded | null>): Promise<Loaded | null> {
+  return loading.catch((error: unknown) => {
+    if (isDamaged(error)) return null
+    throw error
+  })
 }
 
 /** @throws SessionError ERR_SESSION_SETTING if the store can't take sessions over */
 export function assertTakesOver(store: SessionStore): void {
-  if (createsAs(store)) return
+  const { atomicUpdate, sharedAcrossProcesses } = store.supports
+  if (createsAs(store) && (atomicUpdate || !sharedAcrossProcesses)) return
   throw new SessionError(
     'ERR_SESSION_SETTING',
-    `The session setting takeOver can't work with the store ${store.name}, which keeps no session under a token that is given. Use the filesystem, Redis or a Keyv adapter.`,
+    `The session setting takeOver can't work with the store ${store.name}, which can't tell in one step, for all processes, whether a session was taken over. Use Redis or the filesystem.`,
   )
 }
 
 function recordOf({ data, userId, maxAge }: FormerSession, settings: Settings): SessionRecord {
   if (userId !== undefined) assertUserId(userId)
   const now = currentTime()
-  const { cookie: _theirs, ...kept } = asJson(data)
+  const { cookie: _theirs, flash, ...kept } = asJson(data)
   return {
-    data: maxAge === undefined ? kept : { ...kept, cookie: { maxAge } },
+    data: {
+      ...kept,
+      ...(hasMessages(flash) && { flash }),
+      ...(maxAge !== undefined && { cookie: { maxAge } }),
+    },
     ...(userId !== undefined && { userId }),
     createdAt: now,
     expiresAt: expiryOf(now, now, settings),
@@ -117,4 +148,9 @@ function recordOf({ data, userId, maxAge }: FormerSession, settings: Settings): 
 /** As JSON has it, and as a session can: without a key named `__proto__`, wherever it is. */
 function asJson(data: FormerSession['data']): Record<string, unknown> {
   return JSON.parse(JSON.stringify(data), (key, value) => (key === '__proto__' ? undefined : value))
+}
+
+/** connect-flash leaves an empty object behind. */
+function hasMessages(flash: unknown): boolean {
+  return typeof flash === 'object' && flash !== null && !Array.isArray(flash) && Object.keys(flash).length > 0
 }

@@ -4,9 +4,9 @@ import { Content } from './content.ts'
 import { clearCookie, serializeCookie } from './cookies.ts'
 import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
-import { isSessionError } from './errors.ts'
+import { isDamaged } from './errors.ts'
 import type { Flash } from './flash.ts'
-import { type FormerSessions, formerIdsIn, takeOver } from './former-sessions.ts'
+import { endFormer, formerIdsIn, type Sides, takeOver } from './former-sessions.ts'
 import { Holds } from './holds.ts'
 import type { Signer, Verified } from './keys.ts'
 import { sentTokens } from './sent-tokens.ts'
@@ -46,7 +46,7 @@ export interface Engine {
   readonly touching: Set<string>
   readonly logger: Logger
   /** Whose sessions are taken over when their cookie comes. */
-  readonly former: FormerSessions | undefined
+  readonly former: Sides['former'] | undefined
 }
 
 /** What stands in the store as far as this request knows. */
@@ -74,8 +74,8 @@ export class SessionRequest {
   readonly #engine: Engine
   /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
   readonly #sent: readonly Verified[]
-  /** If it sent none: the ids that it has from another library. */
-  readonly #formerIds: readonly string[]
+  /** The ids that it has from another library, of sessions that this request has not ended. */
+  #formerIds: readonly string[]
   /**
    * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
    * expired by the clock of this process alone.
@@ -95,7 +95,7 @@ export class SessionRequest {
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
-  /** The session was taken over, and the browser knows it by its former id alone. */
+  /** The browser is to learn of the session's token or age when the response leaves, if it lives by then. */
   #untold = false
   #looked = false
   readonly #holds: Holds
@@ -117,7 +117,7 @@ export class SessionRequest {
     this.#holds = new Holds(engine.store)
     this.#patience = engine.calls.patience()
     this.#sent = sentTokens(engine, cookieHeader)
-    this.#formerIds = this.#sent.length > 0 ? [] : formerIdsIn(engine.former, cookieHeader)
+    this.#formerIds = formerIdsIn(engine.former, cookieHeader)
     this.#named = this.#sent.map(({ token }) => token)
   }
 
@@ -132,17 +132,11 @@ export class SessionRequest {
 
   async #loadFirst(): Promise<void> {
     try {
-      const found = await Promise.all([
-        ...this.#sent.map(sent => this.#loadOne(sent)),
-        ...this.#formerIds.map(id => this.#loadFormer(id)),
-      ])
-      const first = found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
+      const own = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
+      const first = this.#firstOf(own) ?? (await this.#loadFormer(own))
       if (first?.loaded) {
         this.#adopt(first.token, first.loaded)
         this.#rotated = first.rotated === true
-        this.#untold = this.#formerIds.length > 0
-      } else {
-        for (const { damaged } of found) if (damaged !== undefined) throw damaged
       }
       this.#open()
     } catch (error) {
@@ -168,19 +162,23 @@ export class SessionRequest {
     }
   }
 
-  async #loadFormer(id: string): Promise<Found> {
+  /** The first of those that go on from former sessions, if none of its own lives. @throws what is wrong with its own */
+  async #loadFormer(own: readonly Found[]): Promise<Found | undefined> {
+    for (const { damaged } of own) if (damaged !== undefined) throw damaged
     const { former, calls, settings } = this.#engine
-    try {
-      const found = former && (await takeOver({ former, calls, settings }, id, this.#patience))
-      if (!found) return absent
-      this.#holds.hold(found.token)
-      this.#named.push(found.token)
-      return found
-    } catch (error) {
-      // The cookie of another library can't be cleared: it would be an error until it expires.
-      if (isDamaged(error)) return absent
-      throw error
-    }
+    if (former === undefined) return undefined
+    const taken = await Promise.all(
+      this.#formerIds.map(id => takeOver({ former, calls, settings }, id, this.#patience)),
+    )
+    const found = taken.filter(each => each !== null)
+    for (const { token } of found) this.#holds.hold(token)
+    const first = this.#firstOf(found)
+    this.#untold = first !== undefined
+    return first
+  }
+
+  #firstOf(found: readonly Found[]): Found | undefined {
+    return found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
   }
 
   /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
@@ -406,8 +404,13 @@ export class SessionRequest {
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
   async #endNamed(): Promise<void> {
-    await Promise.all(this.#named.map(token => this.#engine.calls.destroy(token, this.#patience)))
+    const { former, calls, settings } = this.#engine
+    const ending = this.#named.map(token => calls.destroy(token, this.#patience))
+    if (former !== undefined)
+      ending.push(...this.#formerIds.map(id => endFormer({ former, calls, settings }, id, this.#patience)))
+    await Promise.all(ending)
     this.#named = []
+    this.#formerIds = []
   }
 
   /** Ends the session; what is set from now on begins another one. */
@@ -419,6 +422,7 @@ export class SessionRequest {
     this.#seen = Snapshot.empty
     this.#userId = undefined
     this.#createdAt = undefined
+    this.#untold = false
     this.#setCookie = this.#sent.length > 0 ? clearCookie(this.#engine.settings.cookie) : undefined
   }
 
@@ -437,10 +441,12 @@ export class SessionRequest {
         elapsedTime(),
       )
       this.#content.rebase(before, state)
-      await this.#write().catch((error: unknown) => {
+      try {
+        if (!(await this.#write())) await this.#assertLives()
+      } catch (error) {
         this.#content.rebase(state, before)
         throw error
-      })
+      }
       return value
     }
     const { token, expiresAt, version } = this.#stored
@@ -458,6 +464,13 @@ export class SessionRequest {
     this.#content.rebase(before, state)
     this.#acknowledge(token, result.version, expiresAt, state)
     return result.value
+  }
+
+  /** For an update that changes nothing: it saw what stands, or fails. */
+  async #assertLives(): Promise<void> {
+    const { store, calls } = this.#engine
+    if (this.#stored === null || !store.supports.revocation) return
+    if ((await calls.load(this.#stored.token, this.#patience)) === null) throw gone()
   }
 
   // --- commit -------------------------------------------------------------------------------------------------
@@ -519,19 +532,19 @@ export class SessionRequest {
 
   /**
    * Moves the expiry if that is due. Nobody loses anything if it can't be: the session ended, or the store is full or
-   * down; the next request tries again.
+   * down; the next request tries again. But of what is in the token alone, and was acknowledged, the browser must learn.
    */
   async #touch(): Promise<void> {
     const next = this.#nextExpiry()
     if (this.#stored === null || next === undefined) return
     const { token } = this.#stored
-    const { calls, touching } = this.#engine
+    const { calls, store, touching } = this.#engine
     touching.add(token)
     try {
       const outcome = await calls.update(token, { expiresAt: next }, this.#patience)
       if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen, true)
     } catch (error) {
-      if (!isUnavailable(error)) throw error
+      if (!isUnavailable(error) || (this.#untold && isSelfContained(store))) throw error
     } finally {
       touching.delete(token)
     }
@@ -608,7 +621,9 @@ export class SessionRequest {
     const prolonged = before !== null && expiresAt > before.expiresAt
     const again = last && (this.#rotated || this.#untold || (outlives && prolonged))
     if (token !== before?.token || this.#ageChanged || again) {
-      this.#setCookie = this.#serialize(token, expiresAt)
+      // Another request may end it until the response leaves, and set its own cookie; but nobody else has a new one yet.
+      this.#untold = !last && before !== null && this.#engine.store.supports.revocation
+      if (!this.#untold) this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
     }
     if (token !== before?.token) this.#holds.hold(token)
@@ -650,12 +665,13 @@ export class SessionRequest {
   /** What the expiry is to become, if moving it is due and no other request of this process is doing so. */
   #nextExpiry(): number | undefined {
     const { settings, store, touching } = this.#engine
-    if (this.#stored === null || touching.has(this.#stored.token)) return undefined
+    if (this.#stored === null) return undefined
     const now = currentTime()
     const createdAt = this.#createdAt ?? now
     const next = expiryOf(createdAt, now, settings)
-    // Where use prolongs it no more, no touch would ever be due to sign the cookie anew.
     if (this.#untold) return next
+    if (touching.has(this.#stored.token)) return undefined
+    // Where use prolongs it no more, no touch would ever be due to sign the cookie anew.
     const lastChance = this.#rotated && next === createdAt + settings.absoluteTimeout
     return lastChance || touchIsDue(this.#stored.expiresAt, next, settings, store.supports.ownClock === true)
       ? next
@@ -668,12 +684,6 @@ export class SessionRequest {
     this.release()
     return error
   }
-}
-
-const absent: Found = { token: '', loaded: null }
-
-function isDamaged(error: unknown): boolean {
-  return isSessionError(error) && error.code === 'ERR_SESSION_CORRUPT'
 }
 
 function messageOf(error: unknown): string {

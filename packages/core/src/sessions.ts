@@ -124,14 +124,12 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   const keyring = new Keyring(await resolveSecrets(options, env, logger))
   const deriveKeys = (purpose: string) => keyring.derive(purpose, settings.keyPrefix, settings.cookie.name)
   const store = await selectStore(options, { settings, env, logger, deriveKeys })
-  if (settings.maxPerUser > 0 && !store.supports.userIndex) {
+  try {
+    assertCan(store, settings, options)
+  } catch (error) {
     await store.close()
-    throw badSetting(
-      'maxPerUser',
-      `0 with the ${store.name} store, which does not know what sessions a user has`,
-    )
+    throw error
   }
-  if (options.takeOver) assertTakesOver(store)
   const signer = new Signer(deriveKeys(`token:${store.name}`))
   const calls = new StoreCalls(store, settings.storeTimeout)
   const updates = new Updates(calls, elapsedTime)
@@ -149,6 +147,17 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   // For who runs the application, such as `sojourn serve`, which closes them at the end.
   channel('sojourn:opened').publish({ sessions })
   return sessions
+}
+
+/** What is asked for may need a store that can do more. */
+function assertCan(store: SessionStore, { maxPerUser }: Settings, { takeOver }: SessionOptions): void {
+  if (maxPerUser > 0 && !store.supports.userIndex) {
+    throw badSetting(
+      'maxPerUser',
+      `0 with the ${store.name} store, which does not know what sessions a user has`,
+    )
+  }
+  if (takeOver) assertTakesOver(store)
 }
 
 function fingerprintOf(keys: readonly Uint8Array[]): string {

@@ -92,25 +92,17 @@ export class StoreCalls {
     )
   }
 
-  /** The session as it then stands; `null` if there is one under this token already. */
-  createAs(
-    token: string,
-    record: SessionRecord,
-    patience: Patience,
-    options?: CreateOptions,
-  ): Promise<Loaded | null> {
+  /** False, and nothing written, if there is a session under this token already. */
+  createAs(token: string, record: SessionRecord, patience: Patience): Promise<boolean> {
     const store = this.#store
     if (!createsAs(store)) throw new TypeError('the store keeps no session under a token that is given')
     return this.#call(
       'create',
       patience,
-      async () => {
-        const written = await store.createAs(token, record, options)
-        return written && { record, version: written.version }
-      },
+      async () => (await store.createAs(token, record)) !== null,
       (created, duration) => {
         this.#noteDone('create')
-        if (created !== null) this.#publish('sojourn:commit', { duration, operation: 'create' })
+        if (created) this.#publish('sojourn:commit', { duration, operation: 'create' })
       },
     )
   }
@@ -163,16 +155,8 @@ export class StoreCalls {
     tell: (value: T, duration: number) => void,
   ): Promise<T> {
     const begun = performance.now()
-    const { left } = patience
     try {
-      // Nobody waits for it any more, so it is not begun.
-      if (left <= 0) throw tooSlow()
-      const late = () => {
-        // A timer may be a moment early.
-        patience.left = 0
-        return tooSlow()
-      }
-      const value = await settleWithin(settled(ask), left, late, unavailable)
+      const value = await inTime(patience, ask)
       tell(value, performance.now() - begun)
       return value
     } catch (error) {
@@ -183,9 +167,6 @@ export class StoreCalls {
         this.#publish('sojourn:unavailable', { duration, operation, reason: error.reason ?? 'failed' })
       }
       throw error
-    } finally {
-      // Calls side by side wait together.
-      patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))
     }
   }
 
@@ -201,6 +182,25 @@ export class StoreCalls {
   #publish<Name extends keyof SessionEvents>(name: Name, event: Omit<SessionEvents[Name], 'store'>): void {
     const to = channel(name)
     if (to.hasSubscribers) to.publish({ store: this.#store.name, ...event })
+  }
+}
+
+/** What `ask` resolves to. @throws SessionError ERR_SESSION_STORE_UNAVAILABLE if it fails, or patience ends */
+export async function inTime<T>(patience: Patience, ask: () => Promise<T>): Promise<T> {
+  const begun = performance.now()
+  const { left } = patience
+  try {
+    // Nobody waits for it any more, so it is not begun.
+    if (left <= 0) throw tooSlow()
+    const late = () => {
+      // A timer may be a moment early.
+      patience.left = 0
+      return tooSlow()
+    }
+    return await settleWithin(settled(ask), left, late, unavailable)
+  } finally {
+    // Calls side by side wait together.
+    patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))
   }
 }
 

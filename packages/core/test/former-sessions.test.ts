@@ -1,9 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import {
   type FormerSession,
   openSessions,
   type Session,
   SessionError,
+  type SessionOptions,
   type SessionStore,
   type Sessions,
 } from '../src/index.ts'
@@ -35,8 +36,13 @@ function formerSessions(sessions: Record<string, FormerSession>) {
   }
 }
 
-async function open(takeOver: ReturnType<typeof formerSessions>, store: SessionStore = memoryStore()) {
-  const sessions = await openSessions({ store, secret, takeOver, storeTimeout: 500, env: {}, logger })
+async function open(
+  takeOver: ReturnType<typeof formerSessions>,
+  store: SessionStore = memoryStore(),
+  options: SessionOptions = {},
+) {
+  const settings = { store, secret, takeOver, storeTimeout: 500, env: {}, logger }
+  const sessions = await openSessions({ ...settings, ...options })
   onTestFinished(() => sessions.close())
   return sessions
 }
@@ -199,8 +205,63 @@ test('a cookie that outlived the browser goes on doing so', async () => {
   expect(request.setCookie).toContain('; Max-Age=60')
 })
 
-test('a store that keeps no session under a given token fails the start', async () => {
-  const store = memoryStore()
-  Object.assign(store, { supports: { ...store.supports, namedSessions: false } })
-  await expect(open(formerSessions({}), store)).rejects.toMatchObject({ code: 'ERR_SESSION_SETTING' })
+test('R6: a sign-out ends the former session too that stands beside our own', async () => {
+  const former = formerSessions({ a: ada })
+  const sessions = await open(former)
+  const first = await begin(sessions, 'old=a')
+  await first.commit()
+  // Servers of before the change may still be there, and sign in with the same cookie.
+  former.kept.set('a', ada)
+  const request = await begin(sessions, `old=a; ${cookieOf(first)}`)
+  await request.session.destroy()
+  await request.commit()
+  expect(former.kept.size).toBe(0)
+  expect((await begin(sessions, 'old=a')).session.userId).toBeUndefined()
 })
+
+test('R6: a sign-out ends what went on from every old cookie that the browser has', async () => {
+  const former = formerSessions({ a: ada, b: { data: {}, userId: 'bob' } })
+  former.idsIn = header => [...header.matchAll(/old=(\w+)/g)].map(([, id = '']) => id)
+  const sessions = await open(former)
+  const first = await begin(sessions, 'old=b; old=a; old=a')
+  await first.commit()
+  expect(first.session.userId).toBe('ada')
+  const request = await begin(sessions, `old=a; old=b; ${cookieOf(first)}`)
+  await request.session.destroy()
+  await request.commit()
+  expect((await begin(sessions, 'old=a; old=b')).session.userId).toBeUndefined()
+})
+
+test('a dead cookie of ours does not hide a former session', async () => {
+  const former = formerSessions({})
+  const sessions = await open(former)
+  const first = await begin(sessions, '')
+  first.data.mine = true
+  await first.commit()
+  await sessions.store.destroy(first.session.id ?? '')
+  former.kept.set('a', ada)
+  const request = await begin(sessions, `old=a; ${cookieOf(first)}`)
+  expect(request.session.userId).toBe('ada')
+})
+
+test.each([[{}], ['hello'], [null], [['x']]])(
+  "conflict: 'reject' knows what was taken over, also if its messages were %j",
+  async flash => {
+    const former = formerSessions({ a: { data: { flash } } })
+    const sessions = await open(former, memoryStore(), { conflict: 'reject' })
+    const request = await begin(sessions, 'old=a')
+    request.session.flash('info', 'hello')
+    await request.commit()
+  },
+)
+
+test.each([{ namedSessions: false }, { atomicUpdate: false, sharedAcrossProcesses: true }])(
+  'a store that has not the one step that it needs, with %j, fails the start, closed',
+  async without => {
+    const store = memoryStore()
+    Object.assign(store, { supports: { ...store.supports, ...without } })
+    const close = vi.spyOn(store, 'close')
+    await expect(open(formerSessions({}), store)).rejects.toMatchObject({ code: 'ERR_SESSION_SETTING' })
+    expect(close).toHaveBeenCalled()
+  },
+)

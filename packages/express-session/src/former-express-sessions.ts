@@ -10,7 +10,7 @@ export interface FormerExpressSessionsOptions {
   readonly secret: string | readonly string[]
   /** Of the cookie; the default is express-session's, `connect.sid`. */
   readonly name?: string
-  /** Whom a session belongs to. With Passport: `({ passport }) => passport?.user`, if that is a text. */
+  /** Whom a session belongs to, if to anybody. With Passport: `({ passport }) => passport?.user`, if that is a text. */
   readonly userId?: (data: Readonly<Record<string, unknown>>) => string | undefined
 }
 
@@ -60,5 +60,5 @@ function sessionFrom(
   const { expires, originalMaxAge } = isObject(cookie) ? cookie : {}
   if (typeof expires === 'string' && Date.parse(expires) <= Date.now()) return null
   const maxAge = typeof originalMaxAge === 'number' && originalMaxAge > 0 ? originalMaxAge : undefined
-  return { data, userId: userIdOf(data), maxAge }
+  return { data, userId: userIdOf(data) || undefined, maxAge }
 }

@@ -181,6 +181,32 @@ export function parallel(open: OpenSite): void {
       expect([reply.status, reply.setCookies]).toEqual([200, []])
     })
 
+    test('C7: so it is if it changed the age of its cookie, and saved that', async () => {
+      const saved = deferred()
+      const go = deferred()
+      const site = await open({
+        '/enter': async ({ owner, send }) => {
+          await owner.session.regenerate({ userId: 'ada' })
+          send('welcome')
+        },
+        '/slow': async ({ owner, send }) => {
+          owner.session.cookie.maxAge = 86_400_000
+          await owner.session.save()
+          saved.resolve()
+          await go.promise
+          send('slow')
+        },
+      })
+      const ada = site.visitor()
+      await ada.get('/enter')
+      const slow = ada.copy().get('/slow')
+      await saved.promise
+      await ada.get('/enter')
+      go.resolve()
+      const reply = await slow
+      expect([reply.status, reply.setCookies]).toEqual([200, []])
+    })
+
     describe("conflict: 'reject'", () => {
       const racing = async () => {
         const site = await open(
