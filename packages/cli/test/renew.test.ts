@@ -32,7 +32,9 @@ test('SIGHUP while the workers start: the primary lives, and they are replaced o
   change('new')
   serving.signal('SIGHUP')
   await serving.line(/^Workers: .*, all new /)
-  expect(await fetchText(await serving.address())).toBe('new')
+  const address = await serving.address()
+  // The old ones finish what they have.
+  await expect.poll(() => fetchText(address)).toBe('new')
 })
 
 test('SIGHUP, when what the module is now can not start: the old workers go on, and it is said why', async () => {

@@ -7,12 +7,6 @@ import { inTime, type Patience, type StoreCalls } from './store-calls.ts'
 import { currentTime, expiryOf } from './timeouts.ts'
 import { assertUserId } from './user-sessions.ts'
 
-/**
- * Milliseconds. Requests in flight are over by then, and a browser that did not get its answer has asked again; longer, it would
- * take the place of sessions where a store has a limit of them.
- */
-const claimLife = 600_000
-
 /** A session of another library, as it stands there. */
 export interface FormerSession {
   /** Kept as JSON has it. Keys with the name of a control, but for `flash`, are left behind. */
@@ -38,6 +32,8 @@ export interface Sides {
   readonly former: FormerSessions
   readonly calls: StoreCalls
   readonly settings: Settings
+  /** False if the store may end live sessions to stay under a limit. */
+  readonly lasting: boolean
 }
 
 /** As with our own tokens: no more than happen by accident, and the same answer in every order. */
@@ -57,58 +53,74 @@ export interface TakenOver {
  * own, the claim: whoever comes first makes it, and it stays when the session ends, so that a request in flight, which still saw
  * the former session, can't bring back what was signed out meanwhile. The former session is ended before this is answered.
  */
-export async function takeOver(
-  { former, calls, settings }: Sides,
-  id: string,
-  patience: Patience,
-): Promise<TakenOver | null> {
-  let token = await claimedBy(calls, id, patience)
-  if (token === undefined) {
+export async function takeOver(sides: Sides, id: string, patience: Patience): Promise<TakenOver | null> {
+  const { former, calls, settings } = sides
+  let claim = await claimOn(calls, id, patience)
+  if (claim === null) {
     const session = await inTime(patience, () => former.load(id))
-    const record = session && recordOf(session, settings)
-    if (record) {
+    if (session !== null) {
+      const record = recordOf(session, settings)
       const lastExpiry = record.createdAt + settings.absoluteTimeout
       // Whatever limit of sessions a user has: nobody is signed out by this one, nor is it refused.
-      const { token: own, version } = await calls.create(record, patience, { lastExpiry })
-      if (await calls.createAs(claimOf(id), claimFor({ token: own }), patience)) {
+      const { token, version } = await calls.create(record, patience, { lastExpiry })
+      if (await makeClaim(sides, id, { token }, patience)) {
         await inTime(patience, () => former.destroy(id))
-        return { token: own, loaded: { record, version } }
+        return { token, loaded: { record, version } }
       }
-      await calls.destroy(own, patience)
+      await calls.destroy(token, patience)
     }
     // Another request was faster.
-    token = await claimedBy(calls, id, patience)
+    claim = await claimOn(calls, id, patience)
+    if (claim === null) return null
   }
-  if (token === undefined) return null
-  // A crash may have kept it.
+  // A crash may have kept it, or a server from before the change made it anew.
   await inTime(patience, () => former.destroy(id))
-  return { token, loaded: await sound(calls.load(token, patience)) }
+  const { token } = claim
+  return token === undefined ? null : { token, loaded: await sound(calls.load(token, patience)) }
 }
 
 /** Ends the former session with this id, and what goes on from it, also for a request in flight that saw it. */
-export async function endFormer({ former, calls }: Sides, id: string, patience: Patience): Promise<void> {
-  if (!(await calls.createAs(claimOf(id), claimFor({}), patience))) {
-    const token = await claimedBy(calls, id, patience)
+export async function endFormer(sides: Sides, id: string, patience: Patience): Promise<void> {
+  const { former, calls } = sides
+  if (!(await makeClaim(sides, id, {}, patience))) {
+    const token = (await claimOn(calls, id, patience))?.token
     if (token !== undefined) await calls.destroy(token, patience)
   }
   await inTime(patience, () => former.destroy(id))
 }
 
+/** Which session goes on from a former one; none, if that was ended. */
+interface Claim {
+  readonly token?: string
+}
+
 /** The token of the claim. No browser gets it. */
-function claimOf(formerId: string): string {
+function claimTokenFor(formerId: string): string {
   return createHash('sha256').update(`sojourn:former:${formerId}`).digest('base64url')
 }
 
-function claimFor(data: { readonly token?: string }): SessionRecord {
+/** False if there is one already. */
+async function makeClaim(
+  { calls, settings, lasting }: Sides,
+  id: string,
+  claim: Claim,
+  patience: Patience,
+): Promise<boolean> {
   const createdAt = currentTime()
-  return { data, createdAt, expiresAt: createdAt + claimLife }
+  // Where there is a limit of sessions, those expiring soonest go: claims before sessions that were used lately.
+  const life = lasting ? settings.absoluteTimeout : settings.idleTimeout / 2
+  const record = { data: { ...claim }, createdAt, expiresAt: createdAt + life }
+  return calls.createAs(claimTokenFor(id), record, patience).catch((error: unknown) => {
+    if (isDamaged(error)) return false
+    throw error
+  })
 }
 
-/** The token that the claim names. */
-async function claimedBy(calls: StoreCalls, id: string, patience: Patience): Promise<string | undefined> {
-  const claim = await sound(calls.load(claimOf(id), patience))
-  const token = claim?.record.data.token
-  return typeof token === 'string' ? token : undefined
+async function claimOn(calls: StoreCalls, id: string, patience: Patience): Promise<Claim | null> {
+  const claim = await sound(calls.load(claimTokenFor(id), patience))
+  if (claim === null) return null
+  const { token } = claim.record.data
+  return typeof token === 'string' ? { token } : {}
 }
 
 /** What is damaged is absent: the cookie of another library can't be cleared, so it would be an error until that expires. */

@@ -6,7 +6,7 @@ import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isDamaged } from './errors.ts'
 import type { Flash } from './flash.ts'
-import { endFormer, formerIdsIn, type Sides, takeOver } from './former-sessions.ts'
+import { endFormer, type FormerSessions, formerIdsIn, type Sides, takeOver } from './former-sessions.ts'
 import { Holds } from './holds.ts'
 import type { Signer, Verified } from './keys.ts'
 import { sentTokens } from './sent-tokens.ts'
@@ -15,6 +15,7 @@ import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
 import {
   type CreateOptions,
+  evicts,
   idOf,
   isSelfContained,
   type Loaded,
@@ -46,7 +47,7 @@ export interface Engine {
   readonly touching: Set<string>
   readonly logger: Logger
   /** Whose sessions are taken over when their cookie comes. */
-  readonly former: Sides['former'] | undefined
+  readonly former: FormerSessions | undefined
 }
 
 /** What stands in the store as far as this request knows. */
@@ -95,8 +96,8 @@ export class SessionRequest {
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
-  /** The browser is to learn of the session's token or age when the response leaves, if it lives by then. */
-  #untold = false
+  /** Why the browser is to learn of the session's token or age when the response leaves, if it lives by then. */
+  #untold: false | 'taken over' | 'changed' = false
   #looked = false
   readonly #holds: Holds
   readonly #calls = new CallsInTurn()
@@ -132,11 +133,18 @@ export class SessionRequest {
 
   async #loadFirst(): Promise<void> {
     try {
-      const own = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
-      const first = this.#firstOf(own) ?? (await this.#loadFormer(own))
+      // Who has a cookie of ours was here: if it is dead, a former session must not come up instead.
+      const own = this.#sent.length > 0
+      const found = own
+        ? await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
+        : await this.#loadFormer()
+      const first = found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
       if (first?.loaded) {
         this.#adopt(first.token, first.loaded)
         this.#rotated = first.rotated === true
+        this.#untold = !own && 'taken over'
+      } else {
+        for (const { damaged } of found) if (damaged !== undefined) throw damaged
       }
       this.#open()
     } catch (error) {
@@ -162,23 +170,19 @@ export class SessionRequest {
     }
   }
 
-  /** The first of those that go on from former sessions, if none of its own lives. @throws what is wrong with its own */
-  async #loadFormer(own: readonly Found[]): Promise<Found | undefined> {
-    for (const { damaged } of own) if (damaged !== undefined) throw damaged
-    const { former, calls, settings } = this.#engine
-    if (former === undefined) return undefined
-    const taken = await Promise.all(
-      this.#formerIds.map(id => takeOver({ former, calls, settings }, id, this.#patience)),
-    )
+  async #loadFormer(): Promise<Found[]> {
+    const sides = this.#sides()
+    if (sides === undefined) return []
+    const taken = await Promise.all(this.#formerIds.map(id => takeOver(sides, id, this.#patience)))
     const found = taken.filter(each => each !== null)
     for (const { token } of found) this.#holds.hold(token)
-    const first = this.#firstOf(found)
-    this.#untold = first !== undefined
-    return first
+    return found
   }
 
-  #firstOf(found: readonly Found[]): Found | undefined {
-    return found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
+  /** Of a take-over, if there may be one. */
+  #sides(): Sides | undefined {
+    const { former, calls, settings, store } = this.#engine
+    return former && { former, calls, settings, lasting: !evicts(store) }
   }
 
   /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
@@ -404,10 +408,9 @@ export class SessionRequest {
 
   /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
   async #endNamed(): Promise<void> {
-    const { former, calls, settings } = this.#engine
-    const ending = this.#named.map(token => calls.destroy(token, this.#patience))
-    if (former !== undefined)
-      ending.push(...this.#formerIds.map(id => endFormer({ former, calls, settings }, id, this.#patience)))
+    const sides = this.#sides()
+    const ending = this.#named.map(token => this.#engine.calls.destroy(token, this.#patience))
+    if (sides) ending.push(...this.#formerIds.map(id => endFormer(sides, id, this.#patience)))
     await Promise.all(ending)
     this.#named = []
     this.#formerIds = []
@@ -532,19 +535,19 @@ export class SessionRequest {
 
   /**
    * Moves the expiry if that is due. Nobody loses anything if it can't be: the session ended, or the store is full or
-   * down; the next request tries again. But of what is in the token alone, and was acknowledged, the browser must learn.
+   * down; the next request tries again. But of a change that was acknowledged the browser must learn.
    */
   async #touch(): Promise<void> {
     const next = this.#nextExpiry()
     if (this.#stored === null || next === undefined) return
     const { token } = this.#stored
-    const { calls, store, touching } = this.#engine
+    const { calls, touching } = this.#engine
     touching.add(token)
     try {
       const outcome = await calls.update(token, { expiresAt: next }, this.#patience)
       if (outcome.status === 'written') this.#acknowledge(outcome.token, undefined, next, this.#seen, true)
     } catch (error) {
-      if (!isUnavailable(error) || (this.#untold && isSelfContained(store))) throw error
+      if (!isUnavailable(error) || this.#untold === 'changed') throw error
     } finally {
       touching.delete(token)
     }
@@ -622,8 +625,9 @@ export class SessionRequest {
     const again = last && (this.#rotated || this.#untold || (outlives && prolonged))
     if (token !== before?.token || this.#ageChanged || again) {
       // Another request may end it until the response leaves, and set its own cookie; but nobody else has a new one yet.
-      this.#untold = !last && before !== null && this.#engine.store.supports.revocation
-      if (!this.#untold) this.#setCookie = this.#serialize(token, expiresAt)
+      const later = !last && before !== null && this.#engine.store.supports.revocation
+      this.#untold = later && 'changed'
+      if (!later) this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false
     }
     if (token !== before?.token) this.#holds.hold(token)

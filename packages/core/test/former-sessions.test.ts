@@ -232,16 +232,36 @@ test('R6: a sign-out ends what went on from every old cookie that the browser ha
   expect((await begin(sessions, 'old=a; old=b')).session.userId).toBeUndefined()
 })
 
-test('a dead cookie of ours does not hide a former session', async () => {
-  const former = formerSessions({})
+test('C4: what a server from before the change stores anew does not come up again, however late', async () => {
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const former = formerSessions({ a: ada })
   const sessions = await open(former)
-  const first = await begin(sessions, '')
-  first.data.mine = true
+  const first = await begin(sessions, 'old=a')
   await first.commit()
-  await sessions.store.destroy(first.session.id ?? '')
+  vi.advanceTimersByTime(3_600_000)
+  expect(await sessions.ofUser('ada').destroyAll()).toBe(1)
   former.kept.set('a', ada)
-  const request = await begin(sessions, `old=a; ${cookieOf(first)}`)
-  expect(request.session.userId).toBe('ada')
+  expect((await begin(sessions, `old=a; ${cookieOf(first)}`)).session.userId).toBeUndefined()
+  expect((await begin(sessions, 'old=a')).session.userId).toBeUndefined()
+  expect(former.kept.size).toBe(0)
+})
+
+test('a claim that is damaged is nobody, and neither sign-in nor sign-out fails of it', async () => {
+  const store = memoryStore()
+  const sessions = await open(formerSessions({ a: ada }), store)
+  await (await begin(sessions, 'old=a')).commit()
+  const damaged = () => {
+    throw new SessionError('ERR_SESSION_CORRUPT', 'damaged')
+  }
+  const { load } = store
+  store.load = token => load.call(store, token).then(found => (found?.record.data.token ? damaged() : found))
+  Object.assign(store, { createAs: async () => damaged() })
+  const request = await begin(sessions, 'old=a')
+  expect(request.session.userId).toBeUndefined()
+  await request.session.regenerate({ userId: 'ada' })
+  await request.session.destroy()
+  await request.commit()
 })
 
 test.each([[{}], ['hello'], [null], [['x']]])(

@@ -230,6 +230,17 @@ describe('a rotated secret', () => {
   })
 })
 
+test('C6: an age that was saved is a 503, if the store is down when the browser is to learn of it', async () => {
+  const store = memoryStore()
+  const sessions = await open({ store })
+  const request = await begin(sessions, await created(sessions, { a: 1 }))
+  request.session.cookie.maxAge = hour
+  await request.session.save()
+  vi.spyOn(store, 'update').mockRejectedValueOnce(new Error('ECONNREFUSED'))
+  await expect(request.commit()).rejects.toMatchObject({ status: 503 })
+  expect(request.setCookie).toBeUndefined()
+})
+
 describe('two cookies', () => {
   test('R14: one session, signed with the old and the new secret: the same answer in any order', async () => {
     const store = memoryStore()
