@@ -96,6 +96,8 @@ export class SessionRequest {
   #setCookie: string | undefined
   #ageChanged = false
   #rotated = false
+  /** This request created the session, so that no other one can end it for its cookie. */
+  #isNobodyElses = false
   /** Why the browser is to learn of the session's token or age when the response leaves, if it lives by then. */
   #untold: false | 'taken over' | 'changed' = false
   #looked = false
@@ -133,12 +135,10 @@ export class SessionRequest {
 
   async #loadFirst(): Promise<void> {
     try {
-      // Who has a cookie of ours was here: if it is dead, a former session must not come up instead.
-      const own = this.#sent.length > 0
-      const found = own
-        ? await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
-        : await this.#loadFormer()
-      const first = found.find(({ loaded }) => loaded !== null && !this.#outlived(loaded.record))
+      let found = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
+      const own = found.some(each => this.#lives(each))
+      if (!own) found = [...found, ...(await this.#loadFormer())]
+      const first = found.find(each => this.#lives(each))
       if (first?.loaded) {
         this.#adopt(first.token, first.loaded)
         this.#rotated = first.rotated === true
@@ -170,13 +170,18 @@ export class SessionRequest {
     }
   }
 
+  /** Who has a cookie of ours was here: where a claim may be gone by then, no former session must come up instead. */
   async #loadFormer(): Promise<Found[]> {
     const sides = this.#sides()
-    if (sides === undefined) return []
+    if (sides === undefined || (this.#sent.length > 0 && !sides.lasting)) return []
     const taken = await Promise.all(this.#formerIds.map(id => takeOver(sides, id, this.#patience)))
     const found = taken.filter(each => each !== null)
     for (const { token } of found) this.#holds.hold(token)
     return found
+  }
+
+  #lives({ loaded }: Found): boolean {
+    return loaded !== null && !this.#outlived(loaded.record)
   }
 
   /** Of a take-over, if there may be one. */
@@ -426,6 +431,7 @@ export class SessionRequest {
     this.#userId = undefined
     this.#createdAt = undefined
     this.#untold = false
+    this.#isNobodyElses = false
     this.#setCookie = this.#sent.length > 0 ? clearCookie(this.#engine.settings.cookie) : undefined
   }
 
@@ -620,12 +626,13 @@ export class SessionRequest {
     last = false,
   ): void {
     const before = this.#stored
+    this.#isNobodyElses ||= before === null
     const outlives = this.#content.maxAge !== undefined || this.#engine.settings.persistent
     const prolonged = before !== null && expiresAt > before.expiresAt
     const again = last && (this.#rotated || this.#untold || (outlives && prolonged))
     if (token !== before?.token || this.#ageChanged || again) {
-      // Another request may end it until the response leaves, and set its own cookie; but nobody else has a new one yet.
-      const later = !last && before !== null && this.#engine.store.supports.revocation
+      // Another request may end it until the response leaves, and set its own cookie.
+      const later = !last && !this.#isNobodyElses && this.#engine.store.supports.revocation
       this.#untold = later && 'changed'
       if (!later) this.#setCookie = this.#serialize(token, expiresAt)
       this.#ageChanged = false

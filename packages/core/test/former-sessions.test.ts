@@ -232,6 +232,19 @@ test('R6: a sign-out ends what went on from every old cookie that the browser ha
   expect((await begin(sessions, 'old=a; old=b')).session.userId).toBeUndefined()
 })
 
+test('a dead cookie of ours does not hide a former session', async () => {
+  const former = formerSessions({})
+  const sessions = await open(former)
+  const first = await begin(sessions, '')
+  first.data.mine = true
+  await first.commit()
+  await sessions.store.destroy(first.session.id ?? '')
+  former.kept.set('a', ada)
+  const request = await begin(sessions, `old=a; ${cookieOf(first)}`)
+  await request.commit()
+  expect([request.session.userId, request.setCookie]).toEqual(['ada', expect.any(String)])
+})
+
 test('C4: what a server from before the change stores anew does not come up again, however late', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   onTestFinished(() => void vi.useRealTimers())
