@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cookieStore } from '@sojourn/cookie'
 import { openSessions, type SessionStore } from '@sojourn/core'
@@ -146,7 +146,12 @@ export const expressSubjects: readonly Subject[] = [
     await mkdir(folder, { recursive: true })
     return {
       read: id => readFile(join(folder, id), 'utf8'),
-      write: (id, text) => writeFile(join(folder, id), text),
+      // Whoever reads meanwhile must not see half of it.
+      async write(id, text) {
+        const unfinished = join(folder, `${id}.${crypto.randomUUID()}`)
+        await writeFile(unfinished, text)
+        await rename(unfinished, join(folder, id))
+      },
     }
   }),
   {
