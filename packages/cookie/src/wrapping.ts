@@ -1,4 +1,7 @@
+import type { webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
+
+const { subtle } = crypto
 
 /** Makes a token of a text, in characters that a cookie may have, and the text of a token. */
 export interface Wrapping {
@@ -29,14 +32,17 @@ const accepted = { keyManagementAlgorithms: [header.alg], contentEncryptionAlgor
  * the other: a key's name in the header would cost bytes, and core has verified the token's signature before.
  */
 export function sealed(keys: readonly Uint8Array[]): Wrapping {
-  const [current] = keys
+  // Imported once: jose would do so at each call.
+  const imported = keys.map(key => subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt']))
+  const [current] = imported
   if (current === undefined) throw new TypeError('sealing needs a key')
   return {
-    wrap: text => new CompactEncrypt(Buffer.from(text)).setProtectedHeader(header).encrypt(current),
+    wrap: async text =>
+      new CompactEncrypt(Buffer.from(text)).setProtectedHeader(header).encrypt(await current),
     async unwrap(token) {
       if (!compact.test(token)) return null
-      for (const key of keys) {
-        const opened = await open(token, key)
+      for (const key of imported) {
+        const opened = await open(token, await key)
         if (opened !== null) return opened
       }
       return null
@@ -44,7 +50,7 @@ export function sealed(keys: readonly Uint8Array[]): Wrapping {
   }
 }
 
-async function open(token: string, key: Uint8Array): Promise<string | null> {
+async function open(token: string, key: webcrypto.CryptoKey): Promise<string | null> {
   try {
     const { plaintext } = await compactDecrypt(token, key, accepted)
     return Buffer.from(plaintext).toString()
