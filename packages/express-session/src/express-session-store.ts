@@ -19,7 +19,7 @@ export class PromisedStore {
   }
 
   async get(sid: string): Promise<Readonly<Record<string, unknown>> | null> {
-    const session = await ask(done => this.#store.get(sid, done)).catch(ignoreDamage)
+    const session = await ask(done => this.#store.get(sid, done)).catch(ignoreAbsence)
     return isObject(session) ? session : null
   }
 
@@ -41,11 +41,6 @@ function ask(call: (done: (error?: unknown, value?: unknown) => void) => unknown
 /** To express-session, a file that is not there is a session that is not there. */
 function ignoreAbsence(error: unknown): undefined {
   if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
-}
-
-/** What is not the JSON that it was stays so. */
-function ignoreDamage(error: unknown): undefined {
-  if (!(error instanceof SyntaxError)) return ignoreAbsence(error)
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

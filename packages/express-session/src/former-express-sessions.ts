@@ -25,7 +25,7 @@ export function formerExpressSessions(options: FormerExpressSessionsOptions): Fo
   return {
     idsIn: header => findCookies(header, name).flatMap(value => idIn(value, secrets) ?? []),
     async load(id) {
-      const session = await promised.get(id)
+      const session = await promised.get(id).catch(ignoreDamage)
       return session && sessionFrom(session, userId)
     },
     destroy: id => promised.destroy(id),
@@ -41,6 +41,12 @@ function idIn(value: string, secrets: readonly string[]): string | undefined {
     if (id !== false) return id
   }
   return undefined
+}
+
+/** What is not JSON any more stays so, and its cookie can't be cleared: it is nobody's. */
+function ignoreDamage(error: unknown): null {
+  if (error instanceof SyntaxError) return null
+  throw error
 }
 
 function decoded(value: string): string {

@@ -62,4 +62,13 @@ describe('fromExpressSessionStore', () => {
     await expect(store.load('A'.repeat(43))).rejects.toThrow()
     await expect(store.destroy('A'.repeat(43))).rejects.toThrow()
   })
+
+  it('C1: a record that is damaged is an error as well', async () => {
+    const prefix = 'damaged:'
+    const store = fromExpressSessionStore(new RedisStore({ client, prefix }))
+    const now = Date.now()
+    const { token } = await store.create({ data: { a: 1 }, createdAt: now, expiresAt: now + 60_000 })
+    await client.set(`${prefix}${token}`, '{"cookie":')
+    await expect(store.load(token)).rejects.toThrow()
+  })
 })
