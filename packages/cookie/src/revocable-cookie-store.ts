@@ -43,9 +43,7 @@ export class RevocableCookieStore implements SessionStore, SelfContained, UserIn
     const [id, session] = split(token)
     const loaded = await this.#cookies.load(session)
     const entry = loaded && (await this.#register.load(id))
-    if (!entry) return null
-    const { metadata } = entry.record
-    return metadata === undefined ? loaded : { ...loaded, record: { ...loaded.record, metadata } }
+    return entry && loaded && noted(loaded, entry)
   }
 
   /** What is too large must not have an entry. */
@@ -57,12 +55,12 @@ export class RevocableCookieStore implements SessionStore, SelfContained, UserIn
   }
 
   async update(token: string, change: SessionChange): Promise<Written | Gone | Conflict> {
-    const current = await this.load(token)
-    if (current === null) return { status: 'gone' }
     const [id, session] = split(token)
+    const entry = await this.#register.load(id)
+    if (entry === null) return { status: 'gone' }
     const outcome = await this.#cookies.update(session, change)
-    if (outcome.status === 'conflict') return { status: 'conflict', current }
     if (outcome.status === 'gone') return outcome
+    if (outcome.status === 'conflict') return { ...outcome, current: noted(outcome.current, entry) }
     const { expiresAt } = change
     if (expiresAt !== undefined) {
       const { status } = await this.#register.update(id, { expiresAt })
@@ -111,6 +109,11 @@ export class RevocableCookieStore implements SessionStore, SelfContained, UserIn
   close(): Promise<void> {
     return this.#register.close()
   }
+}
+
+/** With what was noted at the sign-in, which is in the entry alone. */
+function noted(loaded: Loaded, { record: { metadata } }: Loaded): Loaded {
+  return metadata === undefined ? loaded : { ...loaded, record: { ...loaded.record, metadata } }
 }
 
 /** @throws SessionError ERR_SESSION_SETTING if sessions can't be ended in that store */
