@@ -13,7 +13,7 @@ export const saving = 'save'
 export class CallsInTurn {
   #last: Promise<unknown> | undefined
   /** Of calls that failed, by what a repeated call would have in common with them. */
-  readonly #failures = new Map<unknown, unknown>()
+  #failures: Map<unknown, unknown> | undefined
   /** How the last call failed for which the store was not there. */
   #outage: unknown
 
@@ -31,15 +31,16 @@ export class CallsInTurn {
       return work()
     })
     const answer = turn.then(value => {
-      this.#failures.delete(call)
+      this.#failures?.delete(call)
       // Every other call stores what that one should have stored.
-      this.#failures.delete(saving)
+      this.#failures?.delete(saving)
       return value
     })
     this.#last = turn.catch((error: unknown) => {
       // What a function of the handler's own threw is the handler's affair.
       if (!isSessionError(error)) return
       if (isUnavailable(error)) this.#outage = error
+      this.#failures ??= new Map()
       this.#failures.set(call, error)
       answer.catch(() => undefined)
     })
@@ -48,12 +49,12 @@ export class CallsInTurn {
 
   /** What failed before does not matter any more. */
   forgive(): void {
-    this.#failures.clear()
+    this.#failures = undefined
   }
 
   /** Waits for all of them. @throws the error of one that failed */
   async done(): Promise<void> {
     await this.#last
-    for (const failure of this.#failures.values()) throw failure
+    for (const failure of this.#failures?.values() ?? []) throw failure
   }
 }

@@ -18,7 +18,7 @@ export class Content {
 
   constructor(request: SessionRequest) {
     this.#request = request
-    this.#data = createData(request)
+    this.#data = createData()
   }
 
   get data(): Data {
@@ -48,7 +48,7 @@ export class Content {
 
   /** Becomes empty. Whoever has the old data keeps them; they are not the session's any more. */
   renew(): void {
-    this.#data = createData(this.#request)
+    this.#data = createData()
     this.#flash = undefined
     this.#maxAge = undefined
   }

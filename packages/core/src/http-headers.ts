@@ -67,7 +67,11 @@ function pairs(flat: OutgoingHttpHeader[]): [string, OutgoingHttpHeader][] {
 
 export function varyByCookie(res: ServerResponse): void {
   const vary = res.getHeader('Vary')
-  const names = String(vary ?? '').match(/[^,\s]+/g) ?? []
+  if (vary === undefined) {
+    res.setHeader('Vary', 'Cookie')
+    return
+  }
+  const names = String(vary).match(/[^,\s]+/g) ?? []
   if (names.some(name => name === '*' || name.toLowerCase() === 'cookie')) return
   res.setHeader('Vary', [...names, 'Cookie'].join(', '))
 }

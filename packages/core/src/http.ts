@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SessionError } from './errors.ts'
 import type { SessionRequest } from './request.ts'
-import { isUpgrade, ResponseGate, saveAtEnd } from './response-gate.ts'
+import { isUpgrade, saveAtEnd } from './request-end.ts'
+import { ResponseGate } from './response-gate.ts'
 import type { Sessions } from './sessions.ts'
 import type { StoreFailurePolicy } from './settings.ts'
 

@@ -43,45 +43,47 @@ function findFlaw(value: unknown, depth: number): Flaw | undefined {
 
 function findFlawInObject(value: object, depth: number): Flaw | undefined {
   if (depth >= maxDepth) return flaw(`nested more than ${maxDepth} deep, or a cycle`, 'keep an id')
-  const keys = Object.keys(value)
-  const own = findFlawOfKind(value, keys)
+  const own = findFlawOfKind(value)
   if (own !== undefined) return own
-  const isArray = Array.isArray(value)
+  if (Array.isArray(value)) return findFlawInArray(value, depth)
+  const keys = Object.keys(value)
+  if (keys.length !== Reflect.ownKeys(value).length)
+    return flaw('an object with a hidden key or a symbol as one', 'use plain string keys')
   for (const key of keys) {
+    if (key === '__proto__') return flaw('an object with a key named __proto__', 'rename the key')
     const found = findFlaw((value as Record<string, unknown>)[key], depth + 1)
-    if (found) return { ...found, path: (isArray ? `[${key}]` : `.${key}`) + found.path }
+    if (found) return { ...found, path: `.${key}${found.path}` }
   }
   return undefined
 }
 
-/** Fit are arrays and objects as JSON.parse makes them: no class, no toJSON, nothing that stringify leaves out. */
-function findFlawOfKind(value: object, keys: readonly string[]): Flaw | undefined {
-  const isArray = Array.isArray(value)
+function findFlawInArray(value: readonly unknown[], depth: number): Flaw | undefined {
+  if (!isFull(value)) return flaw('an array with holes or extra keys', 'fill it')
+  for (let at = 0; at < value.length; at++) {
+    const found = findFlaw(value[at], depth + 1)
+    if (found) return { ...found, path: `[${at}]${found.path}` }
+  }
+  return undefined
+}
+
+/** Fit are arrays and objects as JSON.parse makes them: no class, no toJSON. */
+function findFlawOfKind(value: object): Flaw | undefined {
   const prototype: unknown = Object.getPrototypeOf(value)
-  if (!(isArray ? isArrayPrototype(prototype) : isObjectPrototype(prototype))) {
+  if (!(Array.isArray(value) ? isArrayPrototype(prototype) : isObjectPrototype(prototype))) {
     return flaw(
       `a ${value.constructor?.name || 'class instance'}`,
       'keep its plain data, such as a string or number',
     )
   }
-  if ('toJSON' in value && typeof value.toJSON === 'function') {
-    return flaw('an object with a toJSON method', 'keep what toJSON returns')
-  }
-  if (isArray && !isFull(value, keys)) return flaw('an array with holes or extra keys', 'fill it')
-  if (
-    Object.getOwnPropertyNames(value).length !== keys.length + (isArray ? 1 : 0) ||
-    Object.getOwnPropertySymbols(value).length > 0
-  ) {
-    return flaw('an object with a hidden key or a symbol as one', 'use plain string keys')
-  }
-  return keys.includes('__proto__')
-    ? flaw('an object with a key named __proto__', 'rename the key')
+  return 'toJSON' in value && typeof value.toJSON === 'function'
+    ? flaw('an object with a toJSON method', 'keep what toJSON returns')
     : undefined
 }
 
-/** Whether the keys are all its indices, which come first, and nothing else. */
-function isFull({ length }: readonly unknown[], keys: readonly string[]): boolean {
-  return keys.length === length && (length === 0 || keys[length - 1] === `${length - 1}`)
+/** Whether it has all its indices, which come first, and beside its length nothing else. */
+function isFull(array: readonly unknown[]): boolean {
+  const keys = Reflect.ownKeys(array)
+  return keys.length === array.length + 1 && keys[array.length] === 'length'
 }
 
 /** In whichever realm it was made. */

@@ -54,7 +54,7 @@ export class Signer {
   /** `null` if it was not signed with any of the keys. */
   verify(value: string): Verified | null {
     // Much can be sent that is no signed value at all: it costs no signature.
-    if (value.lastIndexOf('.') !== value.length - signatureLength) return null
+    if (value.at(-signatureLength) !== '.') return null
     const known = this.#verified.get(value)
     if (known !== undefined) return known
     for (const [index, key] of this.#keys.entries()) {

@@ -215,7 +215,7 @@ export class SessionRequest {
   get session(): Session {
     if (this.#phase === 'begun') throw this.#failure ?? notLoaded()
     this.#looked = true
-    this.#session ??= createSession(this.#content.data)
+    this.#session ??= createSession(this, this.#content.data)
     return this.#session
   }
 

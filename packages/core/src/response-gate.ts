@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { isConnection, shield } from './connection.ts'
 import { isSessionError } from './errors.ts'
 import {
   addCookie,
@@ -11,15 +11,16 @@ import {
   withdrawAnswer,
 } from './http-headers.ts'
 import type { SessionRequest } from './request.ts'
+import { atEnd } from './request-end.ts'
 import type { Sessions } from './sessions.ts'
 import { evicts } from './store.ts'
 
-/** What sends, and so is gated from the beginning. */
-const senders = ['writeHead', 'write', 'end', 'flushHeaders'] as const
 /** What changes the head, and so is refused while the response waits. */
 const headers = ['setHeader', 'appendHeader', 'removeHeader'] as const
 
-type Sender = (typeof senders)[number]
+/** What sends, and so is gated from the beginning. */
+type Sender = 'writeHead' | 'write' | 'end' | 'flushHeaders'
+type Senders = Record<Sender, unknown>
 type Queue = { readonly method: Sender | 'flush'; readonly args: unknown[] }[]
 type Originals = Pick<ServerResponse, Sender>
 type Listener = (...args: unknown[]) => void
@@ -82,14 +83,26 @@ export class ResponseGate {
   }
 
   #gate(): void {
-    Object.assign(this.#res, this.#res[gatesOf][0] === this ? gated : this.#gated())
+    const own: Senders = this.#res[gatesOf][0] === this ? gated : this.#gated()
+    const sending: Senders = this.#res
+    sending.writeHead = own.writeHead
+    sending.write = own.write
+    sending.end = own.end
+    sending.flushHeaders = own.flushHeaders
   }
 
   /** Of its own, where the response has another gate already. */
-  #gated(): Record<string, (...args: unknown[]) => unknown> {
-    return Object.fromEntries(
-      senders.map(method => [method, (...args: unknown[]) => this.call(method, args)]),
-    )
+  #gated(): Senders {
+    const gate =
+      (method: Sender) =>
+      (...args: unknown[]) =>
+        this.call(method, args)
+    return {
+      writeHead: gate('writeHead'),
+      write: gate('write'),
+      end: gate('end'),
+      flushHeaders: gate('flushHeaders'),
+    }
   }
 
   call(method: Sender, args: unknown[]): unknown {
@@ -117,6 +130,16 @@ export class ResponseGate {
     }
     this.#shut(committing)
     return this.#enqueue(method, own)
+  }
+
+  /** Whether the response waits for the store. */
+  get holds(): boolean {
+    return this.#state === 'held'
+  }
+
+  /** Whether a response that waits has its end already. */
+  get holdsEnd(): boolean {
+    return this.holds && this.#ended
   }
 
   /** An error that nobody is there to catch: it is the answer, or there is one already. */
@@ -152,13 +175,12 @@ export class ResponseGate {
     // HTTP/2 has none, and warns of whoever asks.
     const statusMessage = this.#req.httpVersionMajor > 1 ? '' : res.statusMessage
     this.#state = 'held'
-    Object.defineProperty(res, 'headersSent', { value: true, configurable: true })
+    Object.defineProperties(res, heldView)
     for (const method of headers) Object.assign(res, { [method]: refuseHeaders })
     const undo = [this.#shield(), this.#holdFlush(), this.#watchDrain()]
     const unshut = () => {
+      this.#state = 'idle'
       for (const each of undo) each()
-      Reflect.deleteProperty(res, 'headersSent')
-      Reflect.deleteProperty(res, 'writableEnded')
       Object.assign(res, { setHeader, appendHeader, removeHeader })
       res.statusCode = statusCode
       if (statusMessage) res.statusMessage = statusMessage
@@ -183,17 +205,15 @@ export class ResponseGate {
     const { socket, httpVersionMajor } = this.#req
     // HTTP/2 has one for many answers, and no such last resort.
     if (httpVersionMajor > 1 || !isConnection(socket)) return () => undefined
-    const { destroy } = socket
     let asked = false
-    const shielded = (error?: Error) => {
+    const drop = shield(socket, () => {
       // Node itself asks for it once the client has hung up: nothing can leave any more.
-      if (error !== undefined || !this.#ended || socket.writableEnded) return destroy.call(socket, error)
+      if (!this.#ended || socket.writableEnded) return false
       asked = true
-      return socket
-    }
-    Object.defineProperty(socket, 'destroy', { value: shielded, configurable: true, writable: true })
+      return true
+    })
     return () => {
-      Reflect.deleteProperty(socket, 'destroy')
+      drop()
       if (asked) this.#res.once('finish', () => socket.destroy())
     }
   }
@@ -241,10 +261,7 @@ export class ResponseGate {
       this.#bytes += sizeOf(args[0])
       return this.#bytes < highWaterMark
     }
-    if (method === 'end' && !this.#ended) {
-      this.#ended = true
-      Object.defineProperty(this.#res, 'writableEnded', { value: true, configurable: true })
-    }
+    if (method === 'end') this.#ended = true
     return this.#res
   }
 
@@ -343,79 +360,43 @@ export class ResponseGate {
   }
 }
 
-/**
- * For an answer that may leave by another way than the response, such as a WebSocket's: what is changed until the
- * connection has closed is stored then. An upgrade's response never ends, so its session is committed; of another one a
- * handler may still be at work, and end it.
- */
-export function saveAtEnd(
-  sessions: Sessions,
-  request: SessionRequest,
-  req: IncomingMessage,
-  res: ServerResponse,
-): void {
-  const save = () => {
-    const storing = isUpgrade(req) ? request.commit() : request.isOpen ? request.save() : undefined
-    storing?.catch(error => sessions.report(error))
-  }
-  // Others that listen to the close may still change something.
-  atEnd(req, res, () => setImmediate(save))
-}
-
-/**
- * When nothing of the request can follow any more. A client that hangs up may leave it without an end, even before it came
- * here. The response of an upgrade to a WebSocket is never sent and never closes; one that waits for its turn on a
- * connection may not close either if that does.
- */
-function atEnd(req: IncomingMessage, res: ServerResponse, work: () => void): void {
-  if (res.closed || res.destroyed || req.socket?.destroyed) work()
-  else
-    res.once('close', res.socket === null && isConnection(req.socket) ? onceClosed(req.socket, work) : work)
-}
-
-/** One to whose server somebody listens for upgrades. Node's types do not tell of it. */
-export function isUpgrade(req: IncomingMessage): boolean {
-  return 'upgrade' in req && req.upgrade === true
-}
-
-/** One that was made up, as in tests, may have none. */
-function isConnection(socket: Partial<Socket> | null | undefined): socket is Socket {
-  return typeof socket?.once === 'function'
-}
-
-const waiting = new WeakMap<Socket, Set<() => void>>()
-
-/** Calls `work` when the connection closes, or when the result is called. One listener for all: many may wait on a connection. */
-function onceClosed(socket: Socket, work: () => void): () => void {
-  const known = waiting.get(socket)
-  const works = known ?? new Set()
-  if (known === undefined) {
-    waiting.set(socket, works)
-    socket.once('close', () => {
-      for (const each of works) each()
-    })
-  }
-  works.add(work)
-  return () => {
-    works.delete(work)
-    work()
-  }
-}
-
 /** One function per method for all responses: no closure per request. */
-const gated = {
-  writeHead(this: HeldResponse, ...args: unknown[]): unknown {
+const gated: Senders & ThisType<HeldResponse> = {
+  writeHead(...args: unknown[]) {
     return this[gatesOf][0].call('writeHead', args)
   },
-  write(this: HeldResponse, ...args: unknown[]): unknown {
+  write(...args: unknown[]) {
     return this[gatesOf][0].call('write', args)
   },
-  end(this: HeldResponse, ...args: unknown[]): unknown {
+  end(...args: unknown[]) {
     return this[gatesOf][0].call('end', args)
   },
-  flushHeaders(this: HeldResponse): unknown {
+  flushHeaders() {
     return this[gatesOf][0].call('flushHeaders', [])
   },
+}
+
+/**
+ * What a response tells of itself while it waits. Once given it stays with that response: V8 treats an object of which a
+ * property was deleted as a dictionary, and slows down whatever of Node's has seen one, for all responses of the process.
+ */
+const heldView: PropertyDescriptorMap & ThisType<HeldResponse> = {
+  headersSent: {
+    configurable: true,
+    get() {
+      return this[gatesOf].some(gate => gate.holds) || inherited(this, 'headersSent')
+    },
+  },
+  writableEnded: {
+    configurable: true,
+    get() {
+      return this[gatesOf].some(gate => gate.holdsEnd) || inherited(this, 'writableEnded')
+    },
+  },
+}
+
+function inherited(res: ServerResponse, property: 'headersSent' | 'writableEnded'): unknown {
+  return Reflect.get(Object.getPrototypeOf(res), property, res)
 }
 
 function sizeOf(chunk: unknown): number {

@@ -12,8 +12,10 @@ interface Receiver {
 
 /** Two cookies of one name may come in any order; sorted, they give the same answer in every order. */
 export function sentTokens({ settings, signer }: Receiver, cookieHeader: string | undefined): Verified[] {
+  const values = findCookies(cookieHeader, settings.cookie.name)
+  if (values.length === 0) return []
   const verified = new Map<string, Verified>()
-  for (const value of findCookies(cookieHeader, settings.cookie.name)) {
+  for (const value of values) {
     const found = signer.verify(value)
     // Of one that was sent with two signatures, the current one counts.
     if (found && (!found.rotated || !verified.has(found.token))) verified.set(found.token, found)

@@ -83,6 +83,7 @@ const owner = Symbol('sojourn.request')
 
 /** The prototype of all sessions. Nothing of it is enumerable, so a session looks like its data. */
 class SessionObject {
+  /** The guard answers it. */
   declare readonly [owner]: SessionRequest
 
   get id(): string | undefined {
@@ -132,37 +133,56 @@ export function isReserved(key: string): boolean {
  * Guards the object that users hold: a change after the response has begun would be lost, a control's name as a key
  * would hide the control. Both throw, in sloppy mode too.
  */
-const guard: ProxyHandler<Data> = {
-  get(data, key, session) {
+class Guard implements ProxyHandler<Data> {
+  readonly #request: SessionRequest
+
+  constructor(request: SessionRequest) {
+    this.#request = request
+  }
+
+  get(data: Data, key: string | symbol, session: unknown): unknown {
+    if (key === owner) return this.#request
     const value: unknown = Reflect.get(data, key, session)
-    if (typeof key === 'symbol' || !Object.hasOwn(data, key) || requestOf(data).isOpen) return value
+    if (typeof key === 'symbol' || !Object.hasOwn(data, key) || this.#request.isOpen) return value
     return readOnly(value)
-  },
-  set(data, key, value) {
-    if (key === 'flash') requestOf(data).setFlash(messagesIn(value))
+  }
+
+  set(data: Data, key: string | symbol, value: unknown): boolean {
+    if (key === 'flash') this.#request.setFlash(messagesIn(value))
     else {
-      assertChangeable(data, key)
+      this.#assertChangeable(key)
       data[key] = value
     }
     return true
-  },
-  defineProperty(data, key, descriptor) {
-    assertChangeable(data, key)
+  }
+
+  defineProperty(data: Data, key: string | symbol, descriptor: PropertyDescriptor): boolean {
+    this.#assertChangeable(key)
     if (!('value' in descriptor)) throw new TypeError('A session keeps values: accessors can not be stored.')
     const { value } = descriptor
     return Reflect.defineProperty(data, key, { value, enumerable: true, configurable: true, writable: true })
-  },
-  deleteProperty(data, key) {
-    if (key === 'flash') requestOf(data).setFlash({})
-    if (Object.hasOwn(data, key)) assertChangeable(data, key)
+  }
+
+  deleteProperty(data: Data, key: string | symbol): boolean {
+    if (key === 'flash') this.#request.setFlash({})
+    if (Object.hasOwn(data, key)) this.#assertChangeable(key)
     return Reflect.deleteProperty(data, key)
-  },
-  setPrototypeOf() {
+  }
+
+  setPrototypeOf(): never {
     throw new TypeError('The prototype of a session can not be changed.')
-  },
-  preventExtensions() {
+  }
+
+  preventExtensions(): never {
     throw new TypeError('A session can not be frozen or sealed.')
-  },
+  }
+
+  #assertChangeable(key: string | symbol): asserts key is string {
+    if (typeof key === 'symbol')
+      throw new TypeError('A session can not keep a symbol: use a string as the key.')
+    if (isReserved(key)) throw reservedKey(key)
+    this.#request.assertOpen()
+  }
 }
 
 /** So that a value is the same each time. */
@@ -192,18 +212,12 @@ const readOnlyGuard: ProxyHandler<object> = {
 }
 
 /** The target of a session's proxy, where core reads and writes the data unguarded. */
-export function createData(request: SessionRequest): Data {
-  const data: Data = Object.create(SessionObject.prototype)
-  Object.defineProperty(data, owner, { value: request })
-  return data
+export function createData(): Data {
+  return Object.create(SessionObject.prototype)
 }
 
-export function createSession(data: Data): Session {
-  return new Proxy(data, guard) as Data & Session
-}
-
-function requestOf(data: object): SessionRequest {
-  return (data as SessionObject)[owner]
+export function createSession(request: SessionRequest, data: Data): Session {
+  return new Proxy(data, new Guard(request)) as Data & Session
 }
 
 /** Frozen, because what express-session's cookies have beside it is nothing that could be set here. */
@@ -216,13 +230,6 @@ function cookieOf(request: SessionRequest): { maxAge: number | undefined } {
       request.maxAge = value
     },
   })
-}
-
-function assertChangeable(data: object, key: string | symbol): asserts key is string {
-  if (typeof key === 'symbol')
-    throw new TypeError('A session can not keep a symbol: use a string as the key.')
-  if (isReserved(key)) throw reservedKey(key)
-  requestOf(data).assertOpen()
 }
 
 /** connect-flash assigns a dictionary of messages. */

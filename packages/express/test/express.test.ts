@@ -55,8 +55,9 @@ test.each([undefined, null, {}])(
       await new Promise<unknown>(done => session(own)(req, res, done))
       Object.assign((req as unknown as Request).session, { a: 1 })
       res.end('done')
-      await expect.poll(() => res.headersSent && res.writableEnded).toBe(true)
-      await expect.poll(() => Object.hasOwn(res, 'headersSent')).toBe(false)
+      expect([res.headersSent, res.writableEnded]).toEqual([true, true])
+      // It has left, or is the framework's again, to answer with the error.
+      await expect.poll(() => res.finished || !res.headersSent).toBe(true)
       return [res.statusCode, res.getHeader('set-cookie') !== undefined]
     }
     expect([await statusWith(sessions), await statusWith(failing)]).toEqual([

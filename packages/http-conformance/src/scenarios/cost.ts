@@ -1,6 +1,15 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInThisContext } from 'node:vm'
 import { describe, expect, test, vi } from 'vitest'
+import type { Handler } from '../adapter.ts'
 import { deferred } from '../deferred.ts'
 import type { OpenSite } from '../site.ts'
+
+/** To V8: of its own shape, which nothing that was compiled for others knows. */
+function isDictionary(object: object): boolean {
+  setFlagsFromString('--allow-natives-syntax')
+  return runInThisContext('object => !%HasFastProperties(object)')(object)
+}
 
 export function cost(open: OpenSite): void {
   describe('what a request costs and carries', () => {
@@ -29,6 +38,23 @@ export function cost(open: OpenSite): void {
       expect([reply.setCookies, reply.headers.vary]).toEqual([[], 'Cookie'])
       expect(site.store.calls).toEqual([])
     })
+
+    test.each(['read', 'changed'])(
+      'a session that is %s leaves no object of Node a dictionary, which would slow down all others',
+      async way => {
+        const seen: object[] = []
+        const note: Handler = exchange => {
+          const { req, res } = exchange.raw()
+          seen.push(exchange.owner, req, res, req.socket)
+          exchange.owner.session.changed = way === 'changed' ? String(seen.length) : 'no'
+          exchange.send('noted')
+        }
+        const site = await open({ '/note': note })
+        const ada = await site.signedIn()
+        for (let i = 0; i < 2; i++) await ada.get('/note')
+        expect(seen.map(isDictionary)).toEqual(seen.map(() => false))
+      },
+    )
 
     test('a session that is only read: one load, no write, no Set-Cookie', async () => {
       const site = await open()
