@@ -6,16 +6,15 @@ import { tooSlow } from './deadline.ts'
 import { Reads } from './draft.ts'
 import { isDamaged } from './errors.ts'
 import type { Flash } from './flash.ts'
-import { endFormer, type FormerSessions, formerIdsIn, type Sides, takeOver } from './former-sessions.ts'
+import type { FormerSessions } from './former-sessions.ts'
 import { Holds } from './holds.ts'
-import type { Signer, Verified } from './keys.ts'
-import { sentTokens } from './sent-tokens.ts'
+import type { Signer } from './keys.ts'
+import { SentSessions } from './sent-sessions.ts'
 import { alreadyCommitted, createSession, type RegenerateOptions, type Session } from './session.ts'
 import type { Logger, Settings, StoreFailurePolicy } from './settings.ts'
 import { Snapshot } from './snapshot.ts'
 import {
   type CreateOptions,
-  evicts,
   idOf,
   isSelfContained,
   type Loaded,
@@ -58,14 +57,6 @@ interface Stored {
   readonly version: string | undefined
 }
 
-/** What stands under a token that the browser named. */
-interface Found {
-  readonly token: string
-  readonly loaded: Loaded | null
-  readonly rotated?: boolean
-  readonly damaged?: unknown
-}
-
 /**
  * A session's way through one request, in the order in which it happens: find the cookie, load, hand out the
  * session, carry out what the handler asks for, commit, say what the response must carry. Framework adapters drive
@@ -73,15 +64,7 @@ interface Found {
  */
 export class SessionRequest {
   readonly #engine: Engine
-  /** The verified tokens that the browser sent, in an order that does not depend on the header's. */
-  readonly #sent: readonly Verified[]
-  /** The ids that it has from another library, of sessions that this request has not ended. */
-  #formerIds: readonly string[]
-  /**
-   * Of the sessions that they name, those that this request has not ended: also one that it did not find, which may have
-   * expired by the clock of this process alone.
-   */
-  #named: string[]
+  readonly #sent: SentSessions
   readonly #content: Content = new Content(this)
   #session: Session | undefined
 
@@ -119,32 +102,25 @@ export class SessionRequest {
     this.#onStoreFailure = onStoreFailure
     this.#holds = new Holds(engine.store)
     this.#patience = engine.calls.patience()
-    this.#sent = sentTokens(engine, cookieHeader)
-    this.#formerIds = formerIdsIn(engine.former, cookieHeader)
-    this.#named = this.#sent.map(({ token }) => token)
+    this.#sent = new SentSessions(engine, cookieHeader, this.#holds)
   }
 
   // --- load ---------------------------------------------------------------------------------------------------
 
   /** Loads the session that the cookie names, once; `undefined`, without a store call, if it names none. */
   load(): Promise<void> | undefined {
-    if (this.#sent.length === 0 && this.#formerIds.length === 0) this.#open()
-    else this.#loading ??= this.#loadFirst()
+    if (this.#sent.isNone) this.#open()
+    else this.#loading ??= this.#load()
     return this.#loading
   }
 
-  async #loadFirst(): Promise<void> {
+  async #load(): Promise<void> {
     try {
-      let found = await Promise.all(this.#sent.map(sent => this.#loadOne(sent)))
-      const own = found.some(each => this.#lives(each))
-      if (!own) found = [...found, ...(await this.#loadFormer())]
-      const first = found.find(each => this.#lives(each))
-      if (first?.loaded) {
-        this.#adopt(first.token, first.loaded)
-        this.#rotated = first.rotated === true
-        this.#untold = !own && 'taken over'
-      } else {
-        for (const { damaged } of found) if (damaged !== undefined) throw damaged
+      const found = await this.#sent.find(this.#patience)
+      if (found) {
+        this.#adopt(found.token, found.loaded)
+        this.#rotated = found.rotated
+        this.#untold = found.takenOver && 'taken over'
       }
       this.#open()
     } catch (error) {
@@ -159,46 +135,10 @@ export class SessionRequest {
     if (this.#phase === 'begun') this.#phase = 'open'
   }
 
-  /** One that is damaged is an error only if no other one is found. */
-  async #loadOne({ token, rotated }: Verified): Promise<Found> {
-    this.#holds.hold(token)
-    try {
-      return { token, rotated, loaded: await this.#engine.calls.load(token, this.#patience) }
-    } catch (error) {
-      if (!isDamaged(error)) throw error
-      return { token, loaded: null, damaged: error }
-    }
-  }
-
-  /** Who has a cookie of ours was here: where a claim may be gone by then, no former session must come up instead. */
-  async #loadFormer(): Promise<Found[]> {
-    const sides = this.#sides()
-    if (sides === undefined || (this.#sent.length > 0 && !sides.lasting)) return []
-    const taken = await Promise.all(this.#formerIds.map(id => takeOver(sides, id, this.#patience)))
-    const found = taken.filter(each => each !== null)
-    for (const { token } of found) this.#holds.hold(token)
-    return found
-  }
-
-  #lives({ loaded }: Found): boolean {
-    return loaded !== null && !this.#outlived(loaded.record)
-  }
-
-  /** Of a take-over, if there may be one. */
-  #sides(): Sides | undefined {
-    const { former, calls, settings, store } = this.#engine
-    return former && { former, calls, settings, lasting: !evicts(store) }
-  }
-
   /** A session that is damaged stays so: without its cookie, the visitor can sign in anew. */
   #failLoad(error: unknown): unknown {
     if (isDamaged(error)) this.#setCookie = clearCookie(this.#engine.settings.cookie)
     return this.#fail(error, 'begun')
-  }
-
-  /** The store keeps `expiresAt`; this ends sessions at once when `absoluteTimeout` was shortened. */
-  #outlived({ createdAt }: SessionRecord): boolean {
-    return currentTime() >= createdAt + this.#engine.settings.absoluteTimeout
   }
 
   #adopt(token: string, { record, version }: Loaded): void {
@@ -365,7 +305,7 @@ export class SessionRequest {
       if (isSelfContained(store)) await store.assertFits(this.#record(userId, since, metadata))
       await this.#endStored(this.#stored.token, signsIn)
     }
-    await this.#endNamed()
+    await this.#sent.endAll(this.#patience)
     const replaces = before.token !== undefined &&
       before.userId !== undefined && { replaces: { token: before.token, userId: before.userId } }
     await this.#create(userId, since, metadata, { ...replaces })
@@ -398,7 +338,7 @@ export class SessionRequest {
     if (stands === null && !signsIn) throw gone()
     this.#stored = null
     this.#userId = undefined
-    this.#named = this.#named.filter(each => each !== token)
+    this.#sent.forget(token)
     this.#content.rebase(this.#seen, stands?.state ?? Snapshot.empty)
     this.#seen = Snapshot.empty
   }
@@ -411,28 +351,17 @@ export class SessionRequest {
     }
   }
 
-  /** Ends every session that the browser named: what a second cookie of this name named must not come up next. */
-  async #endNamed(): Promise<void> {
-    const sides = this.#sides()
-    const ending = this.#named.map(token => this.#engine.calls.destroy(token, this.#patience))
-    if (sides) ending.push(...this.#formerIds.map(id => endFormer(sides, id, this.#patience)))
-    await Promise.all(ending)
-    this.#named = []
-    this.#formerIds = []
-  }
-
   /** Ends the session; what is set from now on begins another one. */
   async #end(): Promise<void> {
-    if (this.#stored !== null && !this.#named.includes(this.#stored.token))
-      this.#named.push(this.#stored.token)
-    await this.#endNamed()
+    if (this.#stored !== null) this.#sent.add(this.#stored.token)
+    await this.#sent.endAll(this.#patience)
     this.#stored = null
     this.#seen = Snapshot.empty
     this.#userId = undefined
     this.#createdAt = undefined
     this.#untold = false
     this.#isNobodyElses = false
-    this.#setCookie = this.#sent.length > 0 ? clearCookie(this.#engine.settings.cookie) : undefined
+    this.#setCookie = this.#sent.hasOurs ? clearCookie(this.#engine.settings.cookie) : undefined
   }
 
   async #update(change: (data: Data) => unknown): Promise<unknown> {
