@@ -1,5 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import type { RequestListener } from 'node:http'
+import type { Server } from 'node:net'
 import type { Sessions } from '@sojourn/core'
 
 /** What a worker serves. */
@@ -25,14 +26,16 @@ interface Exports {
  * - `close`: called at shutdown after the last answer, before the sessions that it opened are closed.
  *
  * @param url of an ES module, a CommonJS module, or a TypeScript one where Node runs it
- * @throws TypeError if the module exports nothing that can be served; whatever the module itself throws
+ * @param port that is served, if it is
+ * @throws TypeError if the module exports nothing that can be served, or listens to `port` itself; whatever the module itself
+ * throws
  */
-export async function loadApp(url: string): Promise<App> {
+export async function loadApp(url: string, port?: number): Promise<App> {
   const sessions: Sessions[] = []
   channel('sojourn:opened').subscribe(message => {
     if (isOpened(message)) sessions.push(message.sessions)
   })
-  const exported = unwrap(await import(url))
+  const exported = unwrap(await importModule(url, port))
   const app = await (exported.default ?? exported.app)
   const listener = toListener(app)
   if (listener === undefined) {
@@ -50,6 +53,27 @@ export async function loadApp(url: string): Promise<App> {
       await Promise.all(sessions.map(each => each.close()))
     },
   }
+}
+
+/** Imports the module. What it would hear else is that the port is in use, after its start and from each worker. */
+async function importModule(url: string, port: number | undefined): Promise<Exports> {
+  let listens = false
+  const listening = channel('tracing:net.server.listen:asyncStart')
+  const note = (message: unknown) => {
+    if (!isListening(message) || Number(message.options.port) !== port) return
+    listens = true
+    message.server.once('error', () => undefined)
+  }
+  listening.subscribe(note)
+  const module: Exports = await import(url).finally(() => listening.unsubscribe(note))
+  if (!listens) return module
+  throw new TypeError(
+    `${url} listens to port ${port} itself, which is what serve does for it. Only export the app, and let it listen where the module is the main one: if (process.argv[1] === import.meta.filename) app.listen(...)`,
+  )
+}
+
+function isListening(message: unknown): message is { server: Server; options: { port?: unknown } } {
+  return isObject(message) && 'server' in message && 'options' in message && isObject(message.options)
 }
 
 function isOpened(message: unknown): message is { sessions: Sessions } {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { explain } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
@@ -28,12 +29,12 @@ export class Serving {
 
   /** @returns whether it serves; if not, the primary was told why */
   async start(): Promise<boolean> {
-    const { url, limits } = this.#plan
+    const { url, limits, listen } = this.#plan
     const restoreConsole = relayConsole((to, text) => this.#tell({ sojourn: 'said', to, text }))
     try {
-      // The application is the main module, to itself and to whoever looks for packages beside it.
-      process.argv.splice(1, process.argv.length, fileURLToPath(url))
-      const app = await loadApp(url)
+      // Whoever looks for packages beside the main module finds the application's; it is not the main module itself.
+      process.argv.splice(1, process.argv.length, join(dirname(fileURLToPath(url)), 'sojourn-serve.js'))
+      const app = await loadApp(url, listen.port)
       const server = new GracefulServer(limits)
       server.on('request', app.listener)
       await this.#listen(server)

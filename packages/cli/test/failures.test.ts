@@ -17,6 +17,19 @@ test.each([
   expect(serving.output).not.toMatch(/Listening|Starting another/)
 })
 
+test.each(['cluster', 'threads'])(
+  'under %s a module that listens to the port itself fails the start at once, and is told so',
+  async server => {
+    const { port, close } = await takePort()
+    await close()
+    const args = [fixture('listens.mjs'), '--server', server, '--port', port]
+    const serving = new Serving(args, { PORT: port })
+    expect(await serving.exit).toBe(1)
+    expect(serving.lines[0]).toMatch(/listens\.mjs listens to port \d+ itself/)
+    expect(serving.output).not.toMatch(/EADDRINUSE|Starting another/)
+  },
+)
+
 test('a crash loop ends with a message', async () => {
   const serving = serve(fixture('crashes.mjs'), '--workers', '1')
   const address = await serving.address()
@@ -44,14 +57,11 @@ test('what was well before is not given up, however often its workers die', asyn
 })
 
 test('a port in use is named', async () => {
-  const taken = createServer().listen(0, '127.0.0.1')
-  await once(taken, 'listening')
-  const address = taken.address()
-  const port = typeof address === 'object' && address ? String(address.port) : ''
+  const { port, close } = await takePort()
   const serving = serve(fixture('listener.ts'), '--workers', '2', '--port', port)
   expect(await serving.exit).toBe(1)
   expect(serving.lines).toEqual([`Port ${port} is in use. Choose another with --port or PORT.`])
-  taken.close()
+  await close()
 })
 
 test.each([
@@ -69,3 +79,11 @@ test.each([
   expect(await serving.exit).toBe(1)
   expect(serving.output).toMatch(message)
 })
+
+async function takePort(): Promise<{ port: string; close: () => Promise<unknown> }> {
+  const taken = createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const address = taken.address()
+  const port = typeof address === 'object' && address ? String(address.port) : ''
+  return { port, close: () => once(taken.close(), 'close') }
+}

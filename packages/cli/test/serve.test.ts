@@ -19,10 +19,17 @@ describe('what is served', () => {
     expect(await answer(await serving.address())).toMatchObject({ by })
   })
 
-  test('the application is the main module of its process', async () => {
-    const serving = serve(fixture('main-module.mjs'), '--workers', '1')
-    expect(JSON.parse(await fetchText(await serving.address()))).toEqual([fixture('main-module.mjs')])
-  })
+  test.each(['cluster', 'threads'])(
+    'under %s the application is not the main module, but packages are looked for beside it',
+    async server => {
+      const serving = serve(fixture('main-module.mjs'), '--server', server)
+      expect(JSON.parse(await fetchText(await serving.address()))).toEqual({
+        isMain: false,
+        isBeside: true,
+        arguments: [],
+      })
+    },
+  )
 })
 
 describe('workers', () => {

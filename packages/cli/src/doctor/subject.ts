@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Environment, SessionStore, Settings } from '@sojourn/core'
 import { chooseStore, resolveSettings, selectStore } from '@sojourn/core/setup'
@@ -50,7 +50,7 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
 
 /** Opens an application's module, and takes from it the sessions that it opened. */
 export async function fromModule(url: string, env: Environment): Promise<Subject> {
-  process.argv.splice(1, process.argv.length, fileURLToPath(url))
+  process.argv.splice(1, process.argv.length, join(dirname(fileURLToPath(url)), 'sojourn-doctor.js'))
   const said: string[] = []
   const restoreConsole = relayConsole((_to, text) => said.push(text))
   try {
