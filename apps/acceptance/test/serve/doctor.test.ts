@@ -250,6 +250,17 @@ describe("an application's module", () => {
 })
 
 describe('--url', () => {
+  test('an application that does not run is said in a line, with what to do', () => {
+    const diagnosis = doctor({
+      env: { SESSION_DIR: sessionFolder() },
+      args: ['--url', 'http://127.0.0.1:1/'],
+    })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([
+      "failure url: http://127.0.0.1:1 can't be asked: connect ECONNREFUSED 127.0.0.1:1 -> Start the application there, or name the address and port at which it listens.",
+    ])
+  })
+
   test('shows the cookie and that all processes see one session, without signing anybody in', async () => {
     const folder = sessionFolder()
     const served = await Served.start('express-app.ts', folder, '--workers', '2')

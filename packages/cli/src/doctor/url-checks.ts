@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { get as getHttp, type IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
-import { explain } from '../explain.ts'
 import { processHeader, questionHeader } from '../process-header.ts'
-import { type Check, failure, fromError, ok, warning } from './check.ts'
+import { type Check, failure, ok, warning } from './check.ts'
 import { transportCheck } from './cookie-checks.ts'
 
 const parallel = 24
@@ -44,7 +43,14 @@ export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<
       processCheck(answers),
     ]
   } catch (error) {
-    return [fromError('url', `${url.origin} can't be asked: ${explain(error)}`)]
+    const why = error instanceof Error ? error.message : String(error)
+    return [
+      failure(
+        'url',
+        `${url.origin} can't be asked: ${why}`,
+        'Start the application there, or name the address and port at which it listens.',
+      ),
+    ]
   }
 }
 
