@@ -50,3 +50,16 @@ test('SIGHUP, when what the module is now can not start: the old workers go on, 
   await serving.line(/all new /)
   await expect.poll(() => fetchText(address)).toBe('new')
 })
+
+test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
+  'SIGHUP with %j, when the module has come to listen itself: it is said, and the old ones go on',
+  async options => {
+    const { serving, change } = start(...options)
+    const address = await serving.address()
+    change(`listens ${new URL(address).port}`)
+    serving.signal('SIGHUP')
+    await serving.line(/changes\.mjs listens to port \d+ itself/)
+    await serving.line(/^A new worker can't start, so those that serve go on/)
+    expect(await fetchText(address)).toBe('old')
+  },
+)

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetchText, fixture, Serving, serve } from './serving.ts'
 
@@ -19,15 +20,31 @@ describe('what is served', () => {
     expect(await answer(await serving.address())).toMatchObject({ by })
   })
 
+  test.each(['cluster', 'threads'])('under %s the application is not the main module', async server => {
+    const serving = serve(fixture('main-module.mjs'), '--server', server)
+    expect(JSON.parse(await fetchText(await serving.address()))).toEqual({ isMain: false, rest: [] })
+  })
+
   test.each(['cluster', 'threads'])(
-    'under %s the application is not the main module, but packages are looked for beside it',
+    'under %s a store package is looked for beside the application',
     async server => {
-      const serving = serve(fixture('main-module.mjs'), '--server', server)
-      expect(JSON.parse(await fetchText(await serving.address()))).toEqual({
-        isMain: false,
-        isBeside: true,
-        arguments: [],
-      })
+      const folder = mkdtempSync(join(tmpdir(), 'sojourn-beside-'))
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+      const store = join(folder, 'node_modules', 'own-store')
+      mkdirSync(store, { recursive: true })
+      writeFileSync(join(store, 'package.json'), '{"type":"module","exports":"./index.js"}')
+      writeFileSync(
+        join(store, 'index.js'),
+        "export const openStore = () => { throw new Error('the own store is here') }",
+      )
+      const file = join(folder, 'app.mjs')
+      writeFileSync(
+        file,
+        `export { default } from ${JSON.stringify(pathToFileURL(fixture('lone-store.mjs')).href)}`,
+      )
+      const serving = new Serving([file, '--server', server], { SESSION_STORE: 'own-store' })
+      expect(await serving.exit).toBe(1)
+      expect(serving.output).toMatch(/the own store is here/)
     },
   )
 })

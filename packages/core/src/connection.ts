@@ -24,26 +24,34 @@ export function onceClosed(socket: Socket, work: () => void): () => void {
   }
 }
 
-const shields = new WeakMap<Socket, Set<() => boolean>>()
-
-/**
- * From now on who breaks the connection off without an error asks `keeps` first, until the result is called. What is put in the
- * place of `destroy` stays: V8 treats an object of which a property was deleted as a dictionary, and slows down whatever
- * of Node's has seen one.
- */
-export function shield(socket: Socket, keeps: () => boolean): () => void {
-  const all = shields.get(socket) ?? shieldFirst(socket)
-  all.add(keeps)
-  return () => void all.delete(keeps)
+interface Shield {
+  readonly waiting: Set<() => boolean>
+  /** It was asked to close: what comes later is not waited for. */
+  closing: boolean
 }
 
-function shieldFirst(socket: Socket): Set<() => boolean> {
-  const all = new Set<() => boolean>()
+const shields = new WeakMap<Socket, Shield>()
+
+/**
+ * From now on who breaks the connection off without an error asks `keeps` first, until the result is called; the first time,
+ * each one that waits then, so that all know that they are to close it. What is put in the place of `destroy` stays: V8
+ * treats an object of which a property was deleted as a dictionary, and slows down whatever of Node's has seen one.
+ */
+export function shield(socket: Socket, keeps: () => boolean): () => void {
+  const { waiting, closing } = shields.get(socket) ?? shieldFirst(socket)
+  if (!closing) waiting.add(keeps)
+  return () => void waiting.delete(keeps)
+}
+
+function shieldFirst(socket: Socket): Shield {
+  const shield: Shield = { waiting: new Set(), closing: false }
   const { destroy } = socket
-  socket.destroy = (error?: Error) => {
-    const kept = error === undefined && [...all].filter(keeps => keeps()).length > 0
-    return kept ? socket : destroy.call(socket, error)
+  socket.destroy = (...args: Parameters<typeof destroy>) => {
+    let kept = false
+    if (args[0] === undefined) for (const keeps of shield.waiting) kept = keeps() || kept
+    shield.closing ||= kept
+    return kept ? socket : destroy.apply(socket, args)
   }
-  shields.set(socket, all)
-  return all
+  shields.set(socket, shield)
+  return shield
 }

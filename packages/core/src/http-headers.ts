@@ -67,7 +67,7 @@ function pairs(flat: OutgoingHttpHeader[]): [string, OutgoingHttpHeader][] {
 
 export function varyByCookie(res: ServerResponse): void {
   const vary = res.getHeader('Vary')
-  if (vary === undefined) {
+  if (vary == null) {
     res.setHeader('Vary', 'Cookie')
     return
   }

@@ -21,6 +21,7 @@ const headers = ['setHeader', 'appendHeader', 'removeHeader'] as const
 /** What sends, and so is gated from the beginning. */
 type Sender = 'writeHead' | 'write' | 'end' | 'flushHeaders'
 type Senders = Record<Sender, unknown>
+type View = 'headersSent' | 'writableEnded'
 type Queue = { readonly method: Sender | 'flush'; readonly args: unknown[] }[]
 type Originals = Pick<ServerResponse, Sender>
 type Listener = (...args: unknown[]) => void
@@ -140,6 +141,11 @@ export class ResponseGate {
   /** Whether a response that waits has its end already. */
   get holdsEnd(): boolean {
     return this.holds && this.#ended
+  }
+
+  /** What the response tells of itself, whoever asks in its name. */
+  beneath(property: View): unknown {
+    return Reflect.get(Object.getPrototypeOf(this.#res), property, this.#res)
   }
 
   /** An error that nobody is there to catch: it is the answer, or there is one already. */
@@ -380,23 +386,25 @@ const gated: Senders & ThisType<HeldResponse> = {
  * What a response tells of itself while it waits. Once given it stays with that response: V8 treats an object of which a
  * property was deleted as a dictionary, and slows down whatever of Node's has seen one, for all responses of the process.
  */
-const heldView: PropertyDescriptorMap & ThisType<HeldResponse> = {
-  headersSent: {
-    configurable: true,
-    get() {
-      return this[gatesOf].some(gate => gate.holds) || inherited(this, 'headersSent')
-    },
-  },
-  writableEnded: {
-    configurable: true,
-    get() {
-      return this[gatesOf].some(gate => gate.holdsEnd) || inherited(this, 'writableEnded')
-    },
-  },
+const heldView: PropertyDescriptorMap = {
+  headersSent: viewOf('headersSent', gate => gate.holds),
+  writableEnded: viewOf('writableEnded', gate => gate.holdsEnd),
 }
 
-function inherited(res: ServerResponse, property: 'headersSent' | 'writableEnded'): unknown {
-  return Reflect.get(Object.getPrototypeOf(res), property, res)
+function viewOf(
+  property: View,
+  holds: (gate: ResponseGate) => boolean,
+): PropertyDescriptor & ThisType<HeldResponse> {
+  return {
+    configurable: true,
+    get() {
+      return this[gatesOf].some(holds) || this[gatesOf][0].beneath(property)
+    },
+    // A response that was made up, as in tests, keeps it by itself.
+    set(value) {
+      Object.defineProperty(this, property, { value, configurable: true, enumerable: true, writable: true })
+    },
+  }
 }
 
 function sizeOf(chunk: unknown): number {

@@ -100,13 +100,27 @@ async function open(name: string, context: StoreContext): Promise<SessionStore> 
   return module.openStore(context)
 }
 
+const applicationFolder = Symbol.for('sojourn.application-folder')
+
+/** For who runs an application that is not the main module: the folder where its packages are, for every copy of this one. */
+export function setApplicationFolder(folder: string): void {
+  Reflect.set(globalThis, applicationFolder, folder)
+}
+
+/** Where packages are looked for first. */
+function folderOfMain(): string[] {
+  const told: unknown = Reflect.get(globalThis, applicationFolder)
+  if (typeof told === 'string') return [told]
+  const main = process.argv[1]
+  return main ? [dirname(main)] : []
+}
+
 /**
  * Imports a package as the application would: from the main module's folder, from the working directory, and at
  * last from here. A strict node_modules (pnpm, Yarn PnP) shows core nothing that the application installed.
  */
 async function importFromApplication(specifier: string): Promise<Record<string, unknown>> {
-  const main = process.argv[1]
-  for (const folder of [...(main ? [dirname(main)] : []), process.cwd(), import.meta.dirname]) {
+  for (const folder of [...folderOfMain(), process.cwd(), import.meta.dirname]) {
     const importing = importFrom(folder, specifier)
     if (importing !== null) return importing
   }

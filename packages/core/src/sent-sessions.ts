@@ -63,11 +63,7 @@ export class SentSessions {
    * @throws SessionError ERR_SESSION_CORRUPT, or as the store fails
    */
   async find(patience: Patience): Promise<FoundSession | undefined> {
-    const [only, another] = this.#sent
-    const ours =
-      only !== undefined && another === undefined
-        ? [await this.#load(only, patience)]
-        : await Promise.all(this.#sent.map(sent => this.#load(sent, patience)))
+    const ours = await Promise.all(this.#sent.map(sent => this.#load(sent, patience)))
     const own = this.#firstLiving(ours)
     if (own) return { ...own, takenOver: false }
     const former = await this.#loadFormer(patience)

@@ -120,6 +120,8 @@ class SessionObject {
   }
   /** Never shows content or id, whoever logs a session. */
   [inspect.custom](): string {
+    // The proxy's target, which `%o` shows, has no guard to ask.
+    if (this[owner] === undefined) return `Session { keys: ${Object.keys(this).length} }`
     return `Session { keys: ${Object.keys(this).length}, isNew: ${this.isNew}, signedIn: ${this.userId !== undefined} }`
   }
 }
@@ -133,7 +135,7 @@ export function isReserved(key: string): boolean {
  * Guards the object that users hold: a change after the response has begun would be lost, a control's name as a key
  * would hide the control. Both throw, in sloppy mode too.
  */
-class Guard implements ProxyHandler<Data> {
+class SessionGuard implements ProxyHandler<Data> {
   readonly #request: SessionRequest
 
   constructor(request: SessionRequest) {
@@ -217,7 +219,7 @@ export function createData(): Data {
 }
 
 export function createSession(request: SessionRequest, data: Data): Session {
-  return new Proxy(data, new Guard(request)) as Data & Session
+  return new Proxy(data, new SessionGuard(request)) as Data & Session
 }
 
 /** Frozen, because what express-session's cookies have beside it is nothing that could be set here. */

@@ -1,2 +1,2 @@
-export { chooseStore, selectStore } from './select-store.ts'
+export { chooseStore, selectStore, setApplicationFolder } from './select-store.ts'
 export { resolveSettings } from './settings.ts'

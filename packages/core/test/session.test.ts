@@ -1,4 +1,4 @@
-import { inspect } from 'node:util'
+import { format, inspect } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openSessions, type Session, type SessionOptions } from '../src/index.ts'
 import { memoryStore } from '../src/memory.ts'
@@ -111,7 +111,7 @@ describe('R19: looking at a session shows neither content nor id', () => {
     const shown = [session, request, sessions, { session }, [session]].map(each =>
       inspect(each, { depth: 9 }),
     )
-    shown.push(`${session}`, inspect(session, { showHidden: true, showProxy: false }))
+    shown.push(`${session}`, inspect(session, { showHidden: true }), format('%o', session))
     for (const text of shown) {
       expect(text).not.toContain('the canary')
       expect(text).not.toContain(id)

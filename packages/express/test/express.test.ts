@@ -67,6 +67,72 @@ test.each([undefined, null, {}])(
   },
 )
 
+test('a response that was made up, which keeps for itself whether it was sent, is answered', async () => {
+  class MadeUp extends ServerResponse {
+    override end(): this {
+      Object.assign(this, { headersSent: true, writableEnded: true })
+      return this
+    }
+  }
+  const req = new IncomingMessage(undefined as unknown as Socket)
+  const res = new MadeUp(req)
+  Object.defineProperty(res, 'headersSent', { value: false, configurable: true, writable: true })
+  const failures: unknown[] = []
+  const sessions = await newSessions()
+  await new Promise<unknown>(done => {
+    session(sessions)(req, res, error => done(error === undefined ? undefined : failures.push(error)))
+  })
+  Object.assign((req as unknown as Request).session, { a: 1 })
+  res.end()
+  await expect.poll(() => Object.getOwnPropertyDescriptor(res, 'headersSent')?.value).toBe(true)
+  expect([res.statusCode, failures]).toEqual([200, []])
+})
+
+test('who asks in the name of a response that waited, as Object.create(res) does, is answered', async () => {
+  const app = express().use(session(await newSessions()))
+  const wrapped = Promise.withResolvers<ServerResponse>()
+  app.get('/', (req, res) => {
+    Object.assign(req.session, { a: 1 })
+    res.once('finish', () => wrapped.resolve(Object.create(res)))
+    res.end('waits')
+  })
+  await (await fetch(await serve(app))).text()
+  const { headersSent, writableEnded } = await wrapped.promise
+  expect([headersSent, writableEnded]).toEqual([true, true])
+})
+
+test('a connection that is to be closed closes after the answers that wait, whatever the client asks next', async () => {
+  const sessions = await newSessions({ storeTimeout: 60_000 })
+  const { create } = sessions.store
+  const asked: (() => void)[] = []
+  sessions.store.create = async (...args) => {
+    await new Promise<void>(go => asked.push(go))
+    return create.apply(sessions.store, args)
+  }
+  const app = express().use(session(sessions))
+  app.get('/:which', (req, res) => {
+    Object.assign(req.session, { a: 1 })
+    res.end(`<${req.params.which}>`)
+    if (req.params.which === 'last') req.socket.destroy()
+  })
+  const socket = connect(Number(new URL(await serve(app)).port), '127.0.0.1').on('error', () => undefined)
+  onTestFinished(() => void socket.destroy())
+  let heard = ''
+  socket.on('data', chunk => (heard += chunk))
+  const closed = once(socket, 'close')
+  const ask = (which: string) => socket.write(`GET /${which} HTTP/1.1\r\nHost: site\r\n\r\n`)
+  for (const which of ['first', 'last', 'late']) {
+    ask(which)
+    await expect.poll(() => asked.length).toBe(['first', 'last', 'late'].indexOf(which) + 1)
+  }
+  // What came once the connection was to be closed has no answer yet, and is not waited for.
+  onTestFinished(() => asked.at(-1)?.())
+  for (const go of asked.slice(0, 2)) go()
+  await closed
+  expect(heard).toMatch(/<first>.*<last>/s)
+  expect(heard).not.toContain('<late>')
+})
+
 test('a request that was made up, without a connection, has its session', async () => {
   const { sessions, cookie } = await siteThatHolds()
   for (const socket of [undefined, {}]) {

@@ -257,7 +257,7 @@ describe('--url', () => {
     })
     expect(diagnosis.code).toBe(2)
     expect(troubles(diagnosis)).toEqual([
-      "failure url: http://127.0.0.1:1 can't be asked: connect ECONNREFUSED 127.0.0.1:1 -> Start the application there, or name the address and port at which it listens.",
+      "failure url: http://127.0.0.1:1 can't be asked: connect ECONNREFUSED 127.0.0.1:1 -> See that the application runs, and that this is its protocol, address and port.",
     ])
   })
 
