@@ -1,7 +1,10 @@
 import { channel } from 'node:diagnostics_channel'
 import type { RequestListener } from 'node:http'
 import type { Server } from 'node:net'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Sessions } from '@sojourn/core'
+import { setApplicationFolder } from '@sojourn/core/setup'
 
 /** What a worker serves. */
 export interface App {
@@ -12,6 +15,12 @@ export interface App {
   readonly trustsProxy: boolean | undefined
   /** Frees what the application holds, once the last answer has left. */
   readonly close: () => Promise<void>
+}
+
+/** An address to listen to. */
+interface Listening {
+  readonly port: number
+  readonly host?: string | undefined
 }
 
 interface Exports {
@@ -26,24 +35,23 @@ interface Exports {
  * - `close`: called at shutdown after the last answer, before the sessions that it opened are closed.
  *
  * @param url of an ES module, a CommonJS module, or a TypeScript one where Node runs it
- * @param port that is served, if it is
- * @throws TypeError if the module exports nothing that can be served, or listens to `port` itself; whatever the module itself
- * throws
+ * @param served what is listened to for it, if anything is
+ * @throws TypeError if the module exports nothing that can be served, or listens to `served` itself; whatever the module
+ * itself throws
  */
-export async function loadApp(url: string, port?: number): Promise<App> {
+export async function loadApp(url: string, served?: Listening): Promise<App> {
   const sessions: Sessions[] = []
   channel('sojourn:opened').subscribe(message => {
     if (isOpened(message)) sessions.push(message.sessions)
   })
-  const exported = unwrap(await importModule(url, port))
-  const app = await (exported.default ?? exported.app)
+  setApplicationFolder(dirname(fileURLToPath(url)))
+  const { app, close } = await unlessItListens(url, served, load(url))
   const listener = toListener(app)
   if (listener === undefined) {
     throw new TypeError(
       `${url} exports nothing to serve. Make its default export, or the one named app, an Express app, a Koa app or a request listener (req, res) => ...`,
     )
   }
-  const { close } = exported
   return {
     listener,
     sessions,
@@ -55,24 +63,37 @@ export async function loadApp(url: string, port?: number): Promise<App> {
   }
 }
 
-/** Imports the module. What it would hear else is that the port is in use, after its start and from each worker. */
-async function importModule(url: string, port: number | undefined): Promise<Exports> {
-  let listens = false
-  const listening = channel('tracing:net.server.listen:asyncStart')
-  const note = (message: unknown) => {
-    if (!isListening(message) || Number(message.options.port) !== port) return
-    listens = true
-    message.server.once('error', () => undefined)
-  }
-  listening.subscribe(note)
-  const module: Exports = await import(url).finally(() => listening.unsubscribe(note))
-  if (!listens) return module
-  throw new TypeError(
-    `${url} listens to port ${port} itself, which is what serve does for it. Only export the app, and let it listen where the module is the main one: if (process.argv[1] === import.meta.filename) app.listen(...)`,
-  )
+async function load(url: string): Promise<{ app: unknown; close: unknown }> {
+  const { default: main, app, close } = unwrap(await import(url))
+  return { app: await (main ?? app), close }
 }
 
-function isListening(message: unknown): message is { server: Server; options: { port?: unknown } } {
+/** Told at once: the module may wait for ever for an address that is taken by those who serve it. */
+function unlessItListens<T>(url: string, served: Listening | undefined, loading: Promise<T>): Promise<T> {
+  if (served === undefined) return loading
+  return new Promise((resolve, reject) => {
+    const listening = channel('tracing:net.server.listen:asyncStart')
+    const refuse = (message: unknown) => {
+      if (!asksToListen(message) || !meets(message.options, served)) return
+      // That the address is in use says less.
+      message.server.on('error', () => undefined)
+      reject(
+        new TypeError(
+          `${url} listens to port ${served.port} itself, which is what serve does for it. Only export the app, and let it listen where the module is the main one: if (process.argv[1] === import.meta.filename) app.listen(...)`,
+        ),
+      )
+    }
+    listening.subscribe(refuse)
+    loading.then(resolve, reject).finally(() => listening.unsubscribe(refuse))
+  })
+}
+
+/** Both are every address of the machine where no host is named. */
+function meets(asked: Partial<Listening>, { port, host = asked.host }: Listening): boolean {
+  return Number(asked.port) === port && (asked.host ?? host) === host
+}
+
+function asksToListen(message: unknown): message is { server: Server; options: Partial<Listening> } {
   return isObject(message) && 'server' in message && 'options' in message && isObject(message.options)
 }
 

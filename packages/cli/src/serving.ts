@@ -1,7 +1,5 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { explain } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
 import { type App, loadApp } from './load-app.ts'
@@ -32,9 +30,9 @@ export class Serving {
     const { url, limits, listen } = this.#plan
     const restoreConsole = relayConsole((to, text) => this.#tell({ sojourn: 'said', to, text }))
     try {
-      // Whoever looks for packages beside the main module finds the application's; it is not the main module itself.
-      process.argv.splice(1, process.argv.length, join(dirname(fileURLToPath(url)), 'sojourn-serve.js'))
-      const app = await loadApp(url, listen.port)
+      // The plan is nothing to the application.
+      process.argv.splice(2)
+      const app = await loadApp(url, listen)
       const server = new GracefulServer(limits)
       server.on('request', app.listener)
       await this.#listen(server)

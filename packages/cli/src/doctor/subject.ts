@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Environment, SessionStore, Settings } from '@sojourn/core'
-import { chooseStore, resolveSettings, selectStore } from '@sojourn/core/setup'
+import { chooseStore, resolveSettings, selectStore, setApplicationFolder } from '@sojourn/core/setup'
 import { givenSecrets, Keyring } from '@sojourn/core/store-kit'
 import { explain } from '../explain.ts'
 import { loadApp } from '../load-app.ts'
@@ -23,8 +21,7 @@ const nothing = async () => undefined
 
 /** Opens what an application in this environment and working directory would, if it leaves all to the environment. */
 export async function fromEnvironment(env: Environment): Promise<Subject> {
-  // Store packages are looked for beside the main module.
-  process.argv[1] = join(process.cwd(), 'sojourn-doctor.js')
+  setApplicationFolder(process.cwd())
   const checks = [secretCheck(env)]
   let settings: Settings
   try {
@@ -50,7 +47,7 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
 
 /** Opens an application's module, and takes from it the sessions that it opened. */
 export async function fromModule(url: string, env: Environment): Promise<Subject> {
-  process.argv.splice(1, process.argv.length, join(dirname(fileURLToPath(url)), 'sojourn-doctor.js'))
+  process.argv.splice(2)
   const said: string[] = []
   const restoreConsole = relayConsole((_to, text) => said.push(text))
   try {

@@ -43,15 +43,20 @@ export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<
       processCheck(answers),
     ]
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
     return [
       failure(
         'url',
-        `${url.origin} can't be asked: ${why}`,
-        'Start the application there, or name the address and port at which it listens.',
+        `${url.origin} can't be asked: ${reasonOf(error)}`,
+        'See that the application runs, and that this is its protocol, address and port.',
       ),
     ]
   }
+}
+
+/** Where a name has several addresses, Node says why for each, and nothing for all. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** A session that a process does not know gets a new cookie there. */
