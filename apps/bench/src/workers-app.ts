@@ -4,7 +4,7 @@ import { openSessions } from '@sojourn/core'
 import { session } from '@sojourn/express'
 import express from 'express'
 
-/** Of SHA-256: about 2 ms of a processor. */
+/** Of SHA-256: about a millisecond of a processor. */
 const bytes = Buffer.alloc(2 ** 21)
 /** Milliseconds of a query, say. */
 const query = 30
