@@ -11,31 +11,41 @@ export function withDeadline<T>(work: Promise<T>, timeout: number): Promise<T> {
   return settleWithin(work, timeout, tooSlow, unavailable)
 }
 
-/** What `work` settles to, or a rejection with what `late` makes if that takes longer than `timeout` ms. */
+/**
+ * What `work` settles to, or a rejection with what `late` makes if that takes longer than `timeout` ms. `ended` is called when
+ * the work settles, in time or not.
+ */
 export function settleWithin<T>(
   work: Promise<T>,
   timeout: number,
   late: (timeout: number) => unknown,
   failed: (error: unknown) => unknown = error => error,
+  ended: () => void = () => undefined,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const timer = setTimeout(() => reject(late(timeout)), Math.min(timeout, longestTimer))
     work.then(
       value => {
         clearTimeout(timer)
+        ended()
         resolve(value)
       },
       (error: unknown) => {
         clearTimeout(timer)
+        ended()
         reject(failed(error))
       },
     )
   })
 }
 
-/** A store that throws, instead of rejecting, fails as any other does. */
-export async function settled<T>(ask: () => Promise<T>): Promise<T> {
-  return ask()
+/** A store that throws, instead of rejecting, fails as any other does; one that answers no promise is done at once. */
+export function settled<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return Promise.resolve(ask())
+  } catch (error) {
+    return Promise.reject(error)
+  }
 }
 
 export function tooSlow(): SessionError {

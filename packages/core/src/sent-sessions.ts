@@ -63,7 +63,7 @@ export class SentSessions {
    * @throws SessionError ERR_SESSION_CORRUPT, or as the store fails
    */
   async find(patience: Patience): Promise<FoundSession | undefined> {
-    const ours = await Promise.all(this.#sent.map(sent => this.#load(sent, patience)))
+    const ours = await all(this.#sent.map(sent => this.#load(sent, patience)))
     const own = this.#firstLiving(ours)
     if (own) return { ...own, takenOver: false }
     const former = await this.#loadFormer(patience)
@@ -127,4 +127,10 @@ export class SentSessions {
     const { former, calls, settings, store } = this.#engine
     return former && { former, calls, settings, lasting: !evicts(store) }
   }
+}
+
+/** `Promise.all`, which costs much for what is nearly always one. */
+function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  const [only, ...others] = promises
+  return only !== undefined && others.length === 0 ? only.then(value => [value]) : Promise.all(promises)
 }

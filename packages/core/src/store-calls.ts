@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { rejected } from './batches.ts'
 import { settled, settleWithin, tooSlow } from './deadline.ts'
 import { isSessionError, type SessionError, type SessionErrorCode, unavailable } from './errors.ts'
 import {
@@ -69,9 +70,9 @@ export class StoreCalls {
       'load',
       patience,
       () => this.#store.load(token),
-      (loaded, duration) => {
+      (loaded, begun) => {
         this.#noteDone('load')
-        this.#publish('sojourn:load', { duration, found: loaded !== null })
+        this.#publish('sojourn:load', begun, { found: loaded !== null })
       },
     )
   }
@@ -85,9 +86,9 @@ export class StoreCalls {
       'create',
       patience,
       () => this.#store.create(record, options),
-      (_written, duration) => {
+      (_written, begun) => {
         this.#noteDone('create')
-        this.#publish('sojourn:commit', { duration, operation: 'create' })
+        this.#publish('sojourn:commit', begun, { operation: 'create' })
       },
     )
   }
@@ -100,9 +101,9 @@ export class StoreCalls {
       'create',
       patience,
       async () => (await store.createAs(token, record)) !== null,
-      (created, duration) => {
+      (created, begun) => {
         this.#noteDone('create')
-        if (created) this.#publish('sojourn:commit', { duration, operation: 'create' })
+        if (created) this.#publish('sojourn:commit', begun, { operation: 'create' })
       },
     )
   }
@@ -116,10 +117,10 @@ export class StoreCalls {
       'update',
       patience,
       () => this.#store.update(token, change),
-      ({ status }, duration) => {
-        if (status !== 'written') return this.#publish(`sojourn:${status}`, { duration })
+      ({ status }, begun) => {
+        if (status !== 'written') return this.#publish(`sojourn:${status}`, begun, {})
         this.#noteDone('update')
-        this.#publish('sojourn:commit', { duration, operation: 'update' })
+        this.#publish('sojourn:commit', begun, { operation: 'update' })
       },
     )
   }
@@ -129,9 +130,9 @@ export class StoreCalls {
       'destroy',
       patience,
       () => this.#store.destroy(token),
-      (_nothing, duration) => {
+      (_nothing, begun) => {
         this.#noteDone('destroy')
-        this.#publish('sojourn:commit', { duration, operation: 'destroy' })
+        this.#publish('sojourn:commit', begun, { operation: 'destroy' })
       },
     )
   }
@@ -148,26 +149,28 @@ export class StoreCalls {
     return this.#call('load', patience, look, () => this.#noteDone('load'))
   }
 
-  async #call<T>(
+  /** @param tell hears of a success, with when the call was begun */
+  #call<T>(
     operation: StoreOperation,
     patience: Patience,
     ask: () => Promise<T>,
-    tell: (value: T, duration: number) => void,
+    tell: (value: T, begun: number) => void,
   ): Promise<T> {
     const begun = performance.now()
-    try {
-      const value = await inTime(patience, ask)
-      tell(value, performance.now() - begun)
-      return value
-    } catch (error) {
-      if (isUnavailable(error)) {
-        if (this.#failing.size === 0) this.#downSince = begun
-        this.#failing.add(operation)
-        const duration = performance.now() - begun
-        this.#publish('sojourn:unavailable', { duration, operation, reason: error.reason ?? 'failed' })
-      }
-      throw error
-    }
+    return inTime(patience, ask).then(
+      value => {
+        tell(value, begun)
+        return value
+      },
+      (error: unknown) => {
+        if (isUnavailable(error)) {
+          if (this.#failing.size === 0) this.#downSince = begun
+          this.#failing.add(operation)
+          this.#publish('sojourn:unavailable', begun, { operation, reason: error.reason ?? 'failed' })
+        }
+        throw error
+      },
+    )
   }
 
   /** Some operations are rare: what one of them failed to do must not be waited for if the store takes changes again. */
@@ -175,33 +178,37 @@ export class StoreCalls {
     if (this.#failing.size === 0) return
     if (operation === 'create' || operation === 'update') this.#failing.clear()
     else this.#failing.delete(operation)
-    if (this.#failing.size === 0)
-      this.#publish('sojourn:recovered', { duration: performance.now() - this.#downSince })
+    if (this.#failing.size === 0) this.#publish('sojourn:recovered', this.#downSince, {})
   }
 
-  #publish<Name extends keyof SessionEvents>(name: Name, event: Omit<SessionEvents[Name], 'store'>): void {
+  /** @param since the duration's beginning */
+  #publish<Name extends keyof SessionEvents>(
+    name: Name,
+    since: number,
+    event: Omit<SessionEvents[Name], 'store' | 'duration'>,
+  ): void {
     const to = channel(name)
-    if (to.hasSubscribers) to.publish({ store: this.#store.name, ...event })
+    if (to.hasSubscribers)
+      to.publish({ store: this.#store.name, duration: performance.now() - since, ...event })
   }
 }
 
 /** What `ask` resolves to. @throws SessionError ERR_SESSION_STORE_UNAVAILABLE if it fails, or patience ends */
-export async function inTime<T>(patience: Patience, ask: () => Promise<T>): Promise<T> {
+export function inTime<T>(patience: Patience, ask: () => Promise<T>): Promise<T> {
   const begun = performance.now()
   const { left } = patience
-  try {
-    // Nobody waits for it any more, so it is not begun.
-    if (left <= 0) throw tooSlow()
-    const late = () => {
-      // A timer may be a moment early.
-      patience.left = 0
-      return tooSlow()
-    }
-    return await settleWithin(settled(ask), left, late, unavailable)
-  } finally {
-    // Calls side by side wait together.
+  // Nobody waits for it any more, so it is not begun.
+  if (left <= 0) return rejected(tooSlow())
+  // Calls side by side wait together.
+  const spend = () => {
     patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))
   }
+  const late = () => {
+    // A timer may be a moment early.
+    patience.left = 0
+    return tooSlow()
+  }
+  return settleWithin(settled(ask), left, late, unavailable, spend)
 }
 
 const outages: ReadonlySet<SessionErrorCode> = new Set([

@@ -1,8 +1,9 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, sep } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ignoring, openPrivateFolder } from '@sojourn/core/store-kit'
+import { LRUCache } from 'lru-cache'
 import { newestEntry } from './bucket-text.ts'
 
 export interface BucketFile {
@@ -14,14 +15,21 @@ export interface BucketFile {
 /** Milliseconds that a cleanup may keep the process from its requests at a time. */
 const longestTurn = 5
 
+/** A request asks three times, and who browses comes again. */
+const hashes = new LRUCache<string, string>({ max: 4000 })
+
 /** How cacache names a key's bucket. */
 export function hashOf(key: string): string {
-  return createHash('sha256').update(key).digest('hex')
+  const known = hashes.get(key)
+  if (known !== undefined) return known
+  const made = hash('sha256', key)
+  hashes.set(key, made)
+  return made
 }
 
-/** Where cacache keeps the bucket of the key with this hash. */
+/** Where cacache keeps the bucket of the key with this hash. Not by `join`, which looks at every character. */
 export function pathOf(folder: string, hash: string): string {
-  return join(indexOf(folder), hash.slice(0, 2), hash.slice(2, 4), hash.slice(4))
+  return `${indexOf(folder)}${sep}${hash.slice(0, 2)}${sep}${hash.slice(2, 4)}${sep}${hash.slice(4)}`
 }
 
 /** Where cacache, and we, write what is to become a bucket; what a killed process left there is nobody's. */
@@ -136,7 +144,7 @@ export class Turns {
 }
 
 function indexOf(folder: string): string {
-  return join(folder, 'index-v5')
+  return `${folder}${sep}index-v5`
 }
 
 function removeIfOlder(path: string, before: number): void {

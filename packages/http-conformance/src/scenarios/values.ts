@@ -15,6 +15,25 @@ const unfit: Readonly<Record<string, readonly [unknown, string]>> = {
   'a cycle': [cycle, 'session.value.self'],
 }
 
+type Basket = { list: unknown[]; note?: unknown }
+
+/** What leaves the JSON of a value as it was. */
+const unseen: Readonly<Record<string, (basket: Basket) => unknown>> = {
+  'a key on an array': ({ list }) => Object.assign(list, { total: 5 }),
+  'NaN for null': ({ list }) => {
+    list[0] = Number.NaN
+  },
+  '-0 for 0': ({ list }) => {
+    list[1] = -0
+  },
+  'an undefined property': basket => {
+    basket.note = undefined
+  },
+  'a method': basket => {
+    basket.note = () => 5
+  },
+}
+
 export function values(open: OpenSite): void {
   describe('what a session keeps', () => {
     test.each(Object.entries(unfit))(
@@ -38,6 +57,26 @@ export function values(open: OpenSite): void {
         const message = expect.stringContaining(`${path}`)
         expect(seen).toEqual([expect.objectContaining({ code: 'ERR_SESSION_VALUE', message })])
         expect((await ada.get('/read')).json()).toEqual({ basket: 'book', userId: 'ada' })
+      },
+    )
+
+    test.each(Object.entries(unseen))(
+      '%s inside a value whose JSON stays the same is a 500, not lost in silence',
+      async (_, add) => {
+        const site = await open({
+          '/fill': ({ owner, send }) => {
+            owner.session.basket = { list: [null, 0] }
+            send('filled')
+          },
+          '/add': ({ owner, send }) => {
+            add(owner.session.basket as Basket)
+            send('added')
+          },
+        })
+        const ada = await site.signedIn()
+        await ada.get('/fill')
+        expect((await ada.get('/add')).status).toBe(500)
+        expect((await ada.get('/read')).json()).toEqual({ basket: { list: [null, 0] }, userId: 'ada' })
       },
     )
 
