@@ -45,7 +45,7 @@ export async function loadApp(url: string, served?: Listening): Promise<App> {
     if (isOpened(message)) sessions.push(message.sessions)
   })
   setApplicationFolder(dirname(fileURLToPath(url)))
-  const { app, close } = await unlessItListens(url, served, load(url))
+  const { app, exported } = await unlessItListens(url, served, load(url))
   const listener = toListener(app)
   if (listener === undefined) {
     throw new TypeError(
@@ -57,15 +57,16 @@ export async function loadApp(url: string, served?: Listening): Promise<App> {
     sessions,
     trustsProxy: trustsProxy(app),
     close: async () => {
+      const { close } = exported
       if (typeof close === 'function') await close()
       await Promise.all(sessions.map(each => each.close()))
     },
   }
 }
 
-async function load(url: string): Promise<{ app: unknown; close: unknown }> {
-  const { default: main, app, close } = unwrap(await import(url))
-  return { app: await (main ?? app), close }
+async function load(url: string): Promise<{ app: unknown; exported: Exports }> {
+  const exported = unwrap(await import(url))
+  return { app: await (exported.default ?? exported.app), exported }
 }
 
 /** Told at once: the module may wait for ever for an address that is taken by those who serve it. */

@@ -45,6 +45,15 @@ describe('SIGTERM and SIGINT', () => {
     expect(serving.lines).toContain(`closed ${worker}`)
   })
 
+  test('a close that the module sets while it starts is called', async () => {
+    const serving = serve(fixture('opens.mjs'), '--workers', '1')
+    await serving.address()
+    const [worker] = await serving.pids()
+    serving.signal('SIGTERM')
+    expect(await serving.exit).toBe(0)
+    expect(serving.lines).toContain(`closed ${worker}`)
+  })
+
   test('a request on a connection that was idle is answered, and the connection then closed', async () => {
     const { serving, address } = await start()
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })

@@ -87,27 +87,14 @@ export class Content {
   /** As it is to be stored. @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
   checked(): Data {
     const data: Data = {}
-    this.#visit((key, value) => {
-      assertJson(value, key)
-      define(data, key, value)
-    })
+    this.#visit((key, value) => define(data, key, value))
     return data
   }
 
-  /**
-   * As it is now.
-   *
-   * @param seen as it was: what is the same is not searched for what is hidden
-   * @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't
-   */
-  taken(seen: Snapshot = Snapshot.empty): Snapshot {
+  /** As it is now. @throws SessionError ERR_SESSION_VALUE if it holds what JSON can't */
+  taken(): Snapshot {
     const texts = new Map<string, string>()
-    this.#visit((key, value) => {
-      assertJson(value, key, false)
-      const text = JSON.stringify(value)
-      if (!seen.holds(key, text)) assertJson(value, key)
-      texts.set(key, text)
-    })
+    this.#visit((key, value) => texts.set(key, JSON.stringify(value)))
     return new Snapshot(texts)
   }
 
@@ -119,10 +106,14 @@ export class Content {
         delete this.data[key]
         continue
       }
+      assertJson(value, key)
       see(key, value)
     }
     const messages = this.#flash && keptMessages(this.#flash)
-    if (messages !== undefined) see('flash', messages)
+    if (messages !== undefined) {
+      assertJson(messages, 'flash')
+      see('flash', messages)
+    }
     if (this.#maxAge !== undefined) see('cookie', { maxAge: this.#maxAge })
   }
 }

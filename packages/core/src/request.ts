@@ -444,14 +444,14 @@ export class SessionRequest {
   #takenIfFit(): Snapshot | undefined {
     if (!this.#looked) return this.#seen
     try {
-      return this.#content.taken(this.#seen)
+      return this.#content.taken()
     } catch {
       return undefined
     }
   }
 
   /** Writes what changed since the last write, if anything did: whether it did. With the commit's, the expiry moves as well. */
-  async #write(now: Snapshot = this.#content.taken(this.#seen)): Promise<boolean> {
+  async #write(now: Snapshot = this.#content.taken()): Promise<boolean> {
     if (this.#stored === null) {
       if (!now.isEmpty) await this.#create(this.#userId, this.#createdAt)
       return !now.isEmpty

@@ -211,17 +211,8 @@ export class ResponseGate {
     const { socket, httpVersionMajor } = this.#req
     // HTTP/2 has one for many answers, and no such last resort.
     if (httpVersionMajor > 1 || !isConnection(socket)) return () => undefined
-    let asked = false
-    const drop = shield(socket, () => {
-      // Node itself asks for it once the client has hung up: nothing can leave any more.
-      if (!this.#ended || socket.writableEnded) return false
-      asked = true
-      return true
-    })
-    return () => {
-      drop()
-      if (asked) this.#res.once('finish', () => socket.destroy())
-    }
+    const leave = shield(socket, () => this.#ended)
+    return () => leave(this.#res)
   }
 
   #holdFlush(): () => void {

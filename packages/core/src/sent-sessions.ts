@@ -131,6 +131,6 @@ export class SentSessions {
 
 /** `Promise.all`, which costs much for what is nearly always one. */
 function all<T>(promises: readonly Promise<T>[]): Promise<T[]> {
-  const [only, ...others] = promises
-  return only !== undefined && others.length === 0 ? only.then(value => [value]) : Promise.all(promises)
+  const [only] = promises
+  return only !== undefined && promises.length === 1 ? only.then(value => [value]) : Promise.all(promises)
 }

@@ -34,11 +34,6 @@ export class Snapshot {
     return this.#texts.has(key)
   }
 
-  /** Whether the key has this text. */
-  holds(key: string, text: string): boolean {
-    return this.#texts.get(key) === text
-  }
-
   /** A copy of its own for each who asks; `undefined` if it is not there. */
   value(key: string): unknown {
     const text = this.#texts.get(key)

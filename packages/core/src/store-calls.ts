@@ -1,5 +1,4 @@
 import { channel } from 'node:diagnostics_channel'
-import { rejected } from './batches.ts'
 import { settled, settleWithin, tooSlow } from './deadline.ts'
 import { isSessionError, type SessionError, type SessionErrorCode, unavailable } from './errors.ts'
 import {
@@ -198,7 +197,7 @@ export function inTime<T>(patience: Patience, ask: () => Promise<T>): Promise<T>
   const begun = performance.now()
   const { left } = patience
   // Nobody waits for it any more, so it is not begun.
-  if (left <= 0) return rejected(tooSlow())
+  if (left <= 0) return Promise.reject(tooSlow())
   // Calls side by side wait together.
   const spend = () => {
     patience.left = Math.min(patience.left, Math.max(0, left - (performance.now() - begun)))

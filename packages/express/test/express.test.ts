@@ -100,37 +100,46 @@ test('who asks in the name of a response that waited, as Object.create(res) does
   expect(responses.map(res => [res.headersSent, res.writableEnded])).toEqual([[true, true]])
 })
 
-test('a connection that is to be closed closes after the answers that wait, whatever the client asks next', async () => {
-  const sessions = await newSessions({ storeTimeout: 60_000 })
-  const { create } = sessions.store
-  const asked: (() => void)[] = []
-  sessions.store.create = async (...args) => {
-    await new Promise<void>(go => asked.push(go))
-    return create.apply(sessions.store, args)
-  }
-  const app = express().use(session(sessions))
-  app.get('/:which', (req, res) => {
-    Object.assign(req.session, { a: 1 })
-    res.end(`<${req.params.which}>`)
-    if (req.params.which === 'last') req.socket.destroy()
-  })
-  const socket = connect(Number(new URL(await serve(app)).port), '127.0.0.1').on('error', () => undefined)
-  onTestFinished(() => void socket.destroy())
-  let heard = ''
-  socket.on('data', chunk => (heard += chunk))
-  const closed = once(socket, 'close')
-  const ask = (which: string) => socket.write(`GET /${which} HTTP/1.1\r\nHost: site\r\n\r\n`)
-  for (const which of ['first', 'last', 'late']) {
-    ask(which)
-    await expect.poll(() => asked.length).toBe(['first', 'last', 'late'].indexOf(which) + 1)
-  }
-  // What came once the connection was to be closed has no answer yet, and is not waited for.
-  onTestFinished(() => asked.at(-1)?.())
-  for (const go of asked.slice(0, 2)) go()
-  await closed
-  expect(heard).toMatch(/<first>.*<last>/s)
-  expect(heard).not.toContain('<late>')
-})
+test.each([
+  ['in order', [0, 1]],
+  ['the last one first', [1, 0]],
+])(
+  'a connection that is to be closed closes after the answers that wait, stored %s, whatever the client asks next',
+  async (_, order) => {
+    const sessions = await newSessions({ storeTimeout: 60_000 })
+    const { create } = sessions.store
+    const asked: (() => void)[] = []
+    sessions.store.create = async (...args) => {
+      await new Promise<void>(go => asked.push(go))
+      return create.apply(sessions.store, args)
+    }
+    // More than a connection takes at once.
+    const long = 'x'.repeat(16_000_000)
+    const app = express().use(session(sessions))
+    app.get('/:which', (req, res) => {
+      Object.assign(req.session, { a: 1 })
+      res.end(req.params.which === 'last' ? `<last ${long}>` : `<${req.params.which}>`)
+      if (req.params.which === 'last') req.socket.destroy()
+    })
+    const socket = connect(Number(new URL(await serve(app)).port), '127.0.0.1').on('error', () => undefined)
+    onTestFinished(() => void socket.destroy())
+    const heard: Buffer[] = []
+    socket.on('data', chunk => heard.push(chunk))
+    const closed = once(socket, 'close')
+    const ask = (which: string) => socket.write(`GET /${which} HTTP/1.1\r\nHost: site\r\n\r\n`)
+    for (const which of ['first', 'last', 'late']) {
+      ask(which)
+      await expect.poll(() => asked.length).toBe(['first', 'last', 'late'].indexOf(which) + 1)
+    }
+    // What came once the connection was to be closed has no answer yet, and is not waited for.
+    onTestFinished(() => asked.at(-1)?.())
+    for (const at of order) asked[at]?.()
+    await closed
+    const text = Buffer.concat(heard).toString()
+    expect(text.match(/<\w+/g)).toEqual(['<first', '<last'])
+    expect(text.endsWith('x>')).toBe(true)
+  },
+)
 
 test('a request that was made up, without a connection, has its session', async () => {
   const { sessions, cookie } = await siteThatHolds()

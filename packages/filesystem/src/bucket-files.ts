@@ -16,7 +16,7 @@ export interface BucketFile {
 const longestTurn = 5
 
 /** A request asks three times, and who browses comes again. */
-const hashes = new LRUCache<string, string>({ max: 4000 })
+const hashes = new LRUCache<string, string>({ maxSize: 400_000, sizeCalculation: (_, key) => key.length })
 
 /** How cacache names a key's bucket. */
 export function hashOf(key: string): string {

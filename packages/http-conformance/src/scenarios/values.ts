@@ -32,6 +32,8 @@ const unseen: Readonly<Record<string, (basket: Basket) => unknown>> = {
   'a method': basket => {
     basket.note = () => 5
   },
+  'a symbol as a key': basket => Object.assign(basket, { [Symbol('note')]: 5 }),
+  'a hidden key': basket => Object.defineProperty(basket, 'note', { value: 5 }),
 }
 
 export function values(open: OpenSite): void {
