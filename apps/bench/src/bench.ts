@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { RedisServer } from '@sojourn/redis-servers'
 import { chartOf } from './chart.ts'
-import { machine, type Result, rowsOf, tablesOf } from './report.ts'
+import { machine, type Result, rowsOf, tablesOf, versions } from './report.ts'
 import { type Sample, Site, type Workload, workloads } from './site.ts'
 import { idOf, subjects } from './subjects/index.ts'
 
@@ -15,12 +15,18 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     /** Of each turn. */
     seconds: { type: 'string', default: '2' },
+    /** Of load before the first turn of a workload: V8 compiles what is asked often only after some seconds. */
+    warmup: { type: 'string', default: '5' },
     /** Parts of the names of subjects and of workloads, with commas between. */
     only: { type: 'string', default: '' },
     on: { type: 'string', default: '' },
     out: { type: 'string' },
   },
 })
+const peers = [
+  ...['express', 'koa', 'redis', 'express-session', 'connect-redis', 'session-file-store'],
+  ...['cookie-session', 'koa-session', 'iron-session'],
+]
 const rounds = Number(values.rounds)
 const seconds = Number(values.seconds)
 const chosen = subjects.filter(subject => contains(idOf(subject), values.only))
@@ -30,20 +36,23 @@ function contains(name: string, parts: string): boolean {
   return parts.split(',').some(part => name.includes(part))
 }
 
-/** Each workload on each site, one after the other, and that so many times: what slows the machine hits all. */
-async function measure(sites: readonly Site[], asked: readonly Workload[]): Promise<Result[]> {
-  const results = asked.flatMap(workload =>
-    sites.map(site => ({ workload, site, subject: site.subject, samples: [] as Sample[] })),
-  )
-  for (const { site, workload } of results) await site.measure(workload, 1)
-  for (let round = 1; round <= rounds; round++) {
-    process.stderr.write(`round ${round} of ${rounds}\n`)
-    for (const { site, workload, samples } of results) samples.push(await site.measure(workload, seconds))
-  }
+/** Of one workload, each site in turn, and that so many times: what slows the machine hits all. */
+async function measure(sites: readonly Site[], workload: Workload): Promise<Result[]> {
+  const results = sites.map(site => ({ workload, site, subject: site.subject, samples: [] as Sample[] }))
+  process.stderr.write(`${workload.name}\n`)
+  for (const site of sites) await site.measure(workload, Number(values.warmup))
+  for (let round = 1; round <= rounds; round++)
+    for (const { site, samples } of results) samples.push(await site.measure(workload, seconds))
   return results
 }
 
+/** What is measured here has no more. */
+function fourDigits(_key: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(4)) : value
+}
+
 const redis = await RedisServer.start()
+const redisVersion = /redis_version:(\S+)/.exec(await redis.command('INFO', 'server'))?.[1]
 const folder = mkdtempSync(join(tmpdir(), 'sojourn-bench-'))
 const results: Result[] = []
 try {
@@ -51,12 +60,8 @@ try {
     const sites: Site[] = []
     try {
       for (const subject of chosen) sites.push(await Site.start(subject, redis.url, folder, workers))
-      results.push(
-        ...(await measure(
-          sites,
-          work.filter(each => each.workers === workers),
-        )),
-      )
+      for (const workload of work.filter(each => each.workers === workers))
+        results.push(...(await measure(sites, workload)))
     } finally {
       for (const site of sites) site.stop()
     }
@@ -66,9 +71,12 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 const rows = rowsOf(results)
-process.stdout.write(`${machine()}; ${rounds} rounds of ${seconds} s\n\n${tablesOf(rows)}`)
+const beside = `${versions(peers)}, Redis ${redisVersion}`
+const turns = `${rounds} turns of ${seconds} s each, after ${values.warmup} s that do not count`
+process.stdout.write(`${machine()}; ${beside}; ${turns}\n\n${tablesOf(rows)}`)
 if (values.out !== undefined) {
-  const report = { machine: machine(), date: new Date().toISOString().slice(0, 10), rounds, seconds, rows }
-  writeFileSync(join(values.out, 'bench.json'), `${JSON.stringify(report, null, 1)}\n`)
+  const date = new Date().toISOString().slice(0, 10)
+  const report = { machine: machine(), versions: beside, date, turns, rows }
+  writeFileSync(join(values.out, 'bench.json'), `${JSON.stringify(report, fourDigits, 1)}\n`)
   writeFileSync(join(values.out, 'bench.svg'), chartOf(rows))
 }

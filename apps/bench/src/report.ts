@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
 import type { Sample, Workload } from './site.ts'
 import { figuresOf, ratioOf } from './statistics.ts'
 import type { Subject } from './subjects/subject.ts'
@@ -83,4 +85,13 @@ function tableOf(rows: readonly Row[]): string {
 export function machine(): string {
   const [{ model = 'unknown processor' } = {}] = cpus()
   return `${cpus().length} processors (${model.trim()}), ${Math.round(totalmem() / 2 ** 30)} GB, Node ${process.version}, ${process.platform}`
+}
+
+const packages = join(import.meta.dirname, '..', 'node_modules')
+
+/** Of what is measured beside Sojourn. */
+export function versions(names: readonly string[]): string {
+  const versionOf = (name: string) =>
+    JSON.parse(readFileSync(join(packages, name, 'package.json'), 'utf8')).version
+  return names.map(name => `${name} ${versionOf(name)}`).join(', ')
 }

@@ -1,3 +1,4 @@
+import { createHmac, createSecretKey } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -168,6 +169,37 @@ export const expressSubjects: readonly Subject[] = [
     },
   },
   sojourn('filesystem', ({ folder }) => filesystemStore({ directory: folder, threshold: 0, logger: quiet })),
+  {
+    framework: 'express',
+    kind: 'ideal',
+    name: 'ideal',
+    store: 'signed cookie',
+    async open() {
+      const key = createSecretKey(secret, 'utf8')
+      const signatureOf = (text: string) => createHmac('sha256', key).update(text).digest('base64url')
+      const visitOf = (req: Request): Visit => {
+        const [text = '', signature = ''] = cookieValue(req.headers.cookie, 'visit')?.split('.') ?? []
+        if (text === '' || signatureOf(text) !== signature) return {}
+        return JSON.parse(Buffer.from(text, 'base64url').toString())
+      }
+      const keep = (res: Response, visit: Visit) => {
+        const text = Buffer.from(JSON.stringify(visit)).toString('base64url')
+        res.setHeader('Set-Cookie', `visit=${text}.${signatureOf(text)}`)
+      }
+      return express()
+        .get('/sign-in', (req: Request, res: Response) => {
+          keep(res, { userId: `user-${req.query.user}`, cart })
+          res.send('')
+        })
+        .get('/page', (req: Request, res: Response) => void res.send(page(visitOf(req))))
+        .get('/change', (req: Request, res: Response) => {
+          const visit = visitOf(req)
+          visit.views = (visit.views ?? 0) + 1
+          keep(res, visit)
+          res.send(page(visit))
+        })
+    },
+  },
   {
     framework: 'express',
     kind: 'peer',
