@@ -2,7 +2,7 @@
 // bench.svg into the folder of --out. Needs wrk and redis-server (Debian's packages of these names).
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { RedisServer } from '@sojourn/redis-servers'
 import { chartOf } from './chart.ts'
@@ -14,9 +14,9 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     /** Of each turn. */
-    seconds: { type: 'string', default: '2' },
+    seconds: { type: 'string', default: '1' },
     /** Of load before the first turn of a workload: V8 compiles what is asked often only after some seconds. */
-    warmup: { type: 'string', default: '5' },
+    warmup: { type: 'string', default: '4' },
     /** Parts of the names of subjects and of workloads, with commas between. */
     only: { type: 'string', default: '' },
     on: { type: 'string', default: '' },
@@ -75,8 +75,10 @@ const beside = `${versions(peers)}, Redis ${redisVersion}`
 const turns = `${rounds} turns of ${seconds} s each, after ${values.warmup} s that do not count`
 process.stdout.write(`${machine()}; ${beside}; ${turns}\n\n${tablesOf(rows)}`)
 if (values.out !== undefined) {
+  // pnpm runs this in the folder of its package.
+  const into = resolve(process.env.INIT_CWD ?? '.', values.out)
   const date = new Date().toISOString().slice(0, 10)
   const report = { machine: machine(), versions: beside, date, turns, rows }
-  writeFileSync(join(values.out, 'bench.json'), `${JSON.stringify(report, fourDigits, 1)}\n`)
-  writeFileSync(join(values.out, 'bench.svg'), chartOf(rows))
+  writeFileSync(join(into, 'bench.json'), `${JSON.stringify(report, fourDigits, 1)}\n`)
+  writeFileSync(join(into, 'bench.svg'), chartOf(rows))
 }

@@ -40,19 +40,8 @@ interface Subject {
 }
 
 const subjects: readonly ((url: string) => Promise<Subject>)[] = [
-  async url => {
-    const store = redisStore(url)
-    return {
-      name: 'Sojourn',
-      create: async at => {
-        const now = Date.now()
-        const record = { data: dataOf(at), userId: 'ada', createdAt: now, expiresAt: now + day }
-        return (await store.create(record)).token
-      },
-      load: id => store.load(id),
-      close: () => store.close(),
-    }
-  },
+  async url => sojourn('Sojourn', url, { data: { userId: 'ada' } }),
+  async url => sojourn('Sojourn, listed for its user', url, { userId: 'ada' }),
   async url => {
     const client = createClient({ url })
     await client.connect()
@@ -69,6 +58,21 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
     }
   },
 ]
+
+/** @param owner whose session it is: in its data, as connect-redis has it, or so that `sessions.ofUser` finds it */
+function sojourn(name: string, url: string, owner: { userId?: string; data?: { userId: string } }): Subject {
+  const store = redisStore(url)
+  return {
+    name,
+    create: async at => {
+      const now = Date.now()
+      const data = { ...dataOf(at), ...owner.data }
+      return (await store.create({ ...owner, data, createdAt: now, expiresAt: now + day })).token
+    },
+    load: id => store.load(id),
+    close: () => store.close(),
+  }
+}
 
 function dataOf(at: number): { cart: object[]; theme: string } {
   return data[at % data.length] ?? { cart: [], theme: '' }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { extname, join } from 'node:path'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
@@ -64,7 +63,8 @@ export class Threads {
   async #add(place: number): Promise<Ready | Failed> {
     const thread = new Worker(threadFile, { workerData: { plan: this.#plan, place } })
     this.#threads.push(thread)
-    const ended = once(thread, 'exit').then(([code]): number => code)
+    // Not by `once`, which an error would reject before the thread has ended.
+    const ended = new Promise<number>(resolve => thread.once('exit', resolve))
     this.#ends.push(ended)
     thread.on('error', error => process.stderr.write(`${inspect(error)}\n`))
     ended.then(code => this.#hearEnd(code)).catch(() => process.exit(1))

@@ -1,5 +1,11 @@
-import { expect, test } from 'vitest'
-import { fetchText, fixture, type Serving, serve } from './serving.ts'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
+import { fetchText, fixture, Serving, serve } from './serving.ts'
 
 /** All that answer, by their process and thread. */
 async function answering(address: string, count: number): Promise<Set<string>> {
@@ -30,6 +36,35 @@ test('a thread that dies: its process finishes, is replaced, and says why', asyn
   await serving.line(new RegExp(`^Worker ${pid} ended with code 1. Starting another`))
   await serving.line(/took its place/)
   expect([...(await answering(address, 2))].join()).not.toContain(`${pid}.`)
+})
+
+test('a thread that dies: what the others have in flight is finished', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-threads-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const late = join(folder, 'late')
+  writeFileSync(late, '')
+  const serving = new Serving([fixture('who.mjs'), '--server', 'threads', '--threads', '2'], { LATE: late })
+  const address = await serving.address()
+  const own = (path: string) => get(address + path, { agent: new Agent() })
+  const held: { thread: string; answer: Promise<string> }[] = []
+  // Until both threads hold one.
+  while (new Set(held.map(({ thread }) => thread)).size < 2) {
+    const before = serving.lines.filter(line => line.startsWith('held by')).length
+    const answer = once(own('/held'), 'response').then(([response]) => text(response))
+    answer.catch(() => undefined)
+    const heldBy = () => serving.lines.filter(line => line.startsWith('held by'))
+    await expect.poll(() => heldBy().length).toBe(before + 1)
+    held.push({ thread: heldBy().at(-1)?.split(' ')[2] ?? '', answer })
+  }
+  own('/crash').on('error', () => undefined)
+  await serving.line(/A thread ended with code 1/)
+  rmSync(late)
+  const answers = await Promise.allSettled(held.map(({ answer }) => answer))
+  const finished = answers.flatMap((each, at) => (each.status === 'fulfilled' ? [held[at]?.thread] : []))
+  // All of the thread that lives, none of the one that died.
+  const alive = new Set(finished)
+  expect(alive.size).toBe(1)
+  expect(finished).toEqual(held.map(({ thread }) => thread).filter(thread => alive.has(thread)))
 })
 
 test('a module that fails does so once, with its message', async () => {

@@ -19,18 +19,11 @@ export interface Expected {
 export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<Check[]> {
   try {
     const first = await visit(url)
+    const { statusCode = 0 } = first
+    if (statusCode >= 500) return [broken(`${url.origin}${url.pathname} answers ${statusCode}`)]
+    const status = ok('url', `${url.origin}${url.pathname} answers ${statusCode}`)
     const found = cookieIn(first, name)
-    const status = ok('url', `${url.origin}${url.pathname} answers ${first.statusCode}`)
-    if (found === undefined) {
-      return [
-        status,
-        warning(
-          'url cookie',
-          `no cookie ${name} came, which is right where the session is left alone`,
-          'Name a path that writes to the session to see whether all processes share it.',
-        ),
-      ]
-    }
+    if (found === undefined) return [status, cookieIsMissing(first, name)]
     const { pair, attributes } = found
     const isSecure = /; *secure/i.test(attributes)
     const transport = transportCheck(isSecure, url)
@@ -39,7 +32,7 @@ export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<
       status,
       ok('url cookie', `${name}=...${attributes}`),
       ...(transport ? [{ ...transport, name: 'url transport' }] : []),
-      ...(isWhole ? [] : [sharingCheck(answers, name)]),
+      ...sharingChecks(answers, { name, isWhole }, pair),
       processCheck(answers),
     ]
   } catch (error) {
@@ -53,6 +46,25 @@ export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<
   }
 }
 
+function broken(what: string): Check {
+  return failure('url', what, 'See the log of the application, or of the proxy before it.')
+}
+
+function cookieIsMissing(answer: IncomingMessage, name: string): Check {
+  const others = (answer.headers['set-cookie'] ?? []).map(line => line.split('=', 1)[0])
+  if (others.length === 0)
+    return warning(
+      'url cookie',
+      `no cookie ${name} came, which is right where the session is left alone`,
+      'Name a path that writes to the session to see whether all processes share it.',
+    )
+  return warning(
+    'url cookie',
+    `no cookie ${name} came, but ${others.join(', ')}`,
+    'If that is the session, run this with the NODE_ENV of the application, or name its module: both say what the cookie is called.',
+  )
+}
+
 /** Where a name has several addresses, Node says why for each, and nothing for all. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ')
@@ -60,14 +72,23 @@ function reasonOf(error: unknown): string {
 }
 
 /** A session that a process does not know gets a new cookie there. */
-function sharingCheck(answers: readonly IncomingMessage[], name: string): Check {
-  const strangers = answers.filter(answer => cookieIn(answer, name) !== undefined).length
-  if (strangers === 0) return ok('one session', `${answers.length} parallel requests saw the same one`)
-  return failure(
-    'one session',
-    `${strangers} of ${answers.length} parallel requests were given another one: not every process knows it`,
-    'Use a store that all share (SESSION_STORE=filesystem on one machine, redis on several), and one SECRET_KEY for all.',
-  )
+function sharingChecks(
+  answers: readonly IncomingMessage[],
+  { name, isWhole }: Expected,
+  pair: string,
+): Check[] {
+  const down = answers.filter(({ statusCode = 0 }) => statusCode >= 500).length
+  if (down > 0) return [broken(`${down} of ${answers.length} parallel requests failed on the server`)]
+  if (isWhole) return []
+  const strangers = answers.filter(answer => (cookieIn(answer, name)?.pair ?? pair) !== pair).length
+  if (strangers === 0) return [ok('one session', `${answers.length} parallel requests saw the same one`)]
+  return [
+    failure(
+      'one session',
+      `${strangers} of ${answers.length} parallel requests were given another one: not every process knows it`,
+      'Use a store that all share (SESSION_STORE=filesystem on one machine, redis on several), and one SECRET_KEY for all.',
+    ),
+  ]
 }
 
 function processCheck(answers: readonly IncomingMessage[]): Check {
