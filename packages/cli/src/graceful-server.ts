@@ -22,6 +22,8 @@ export class GracefulServer extends Server {
   readonly #limits: Limits
   readonly #quiet = new Set<Socket>()
   readonly #answers = new Set<ServerResponse>()
+  /** Their heads said, before the stop, that the connection takes another request. */
+  readonly #promised = new Set<ServerResponse>()
   #accepted = 0
   #stopping = false
 
@@ -51,12 +53,18 @@ export class GracefulServer extends Server {
   async stop(soon: boolean): Promise<number> {
     let cut = 0
     this.#stopping = true
-    for (const res of this.#answers) if (!res.headersSent) res.setHeader('Connection', 'close')
+    for (const res of this.#answers) {
+      if (res.headersSent) this.#promised.add(res)
+      else res.setHeader('Connection', 'close')
+    }
     await this.#acceptWhatWaits()
     const closed = once(this, 'close')
     this.close()
     const { keepAlive } = this.#limits
-    const lastCall = setTimeout(() => this.#hangUp(), soon ? lastCallMs : Math.max(lastCallMs, keepAlive))
+    const lastCall = setTimeout(
+      () => this.#hangUp(this.#quiet),
+      soon ? lastCallMs : Math.max(lastCallMs, keepAlive),
+    )
     const end = setTimeout(() => {
       cut = this.#answers.size
       this.closeAllConnections()
@@ -99,8 +107,9 @@ export class GracefulServer extends Server {
     res.once('close', () => {
       clearTimeout(late)
       this.#answers.delete(res)
-      if (this.#stopping) socket.destroySoon()
+      if (this.#stopping && !this.#promised.has(res)) socket.destroySoon()
       else if (!socket.destroyed) this.#quiet.add(socket)
+      if (this.#promised.delete(res)) setTimeout(() => this.#hangUp([socket]), lastCallMs)
     })
   }
 
@@ -115,9 +124,9 @@ export class GracefulServer extends Server {
   }
 
   /** Only on those of which nothing has come in: a busy process may not have read it yet. */
-  async #hangUp(): Promise<void> {
+  async #hangUp(on: Iterable<Socket>): Promise<void> {
     await nextTurns()
-    for (const socket of this.#quiet) socket.destroy()
+    for (const socket of on) if (this.#quiet.has(socket)) socket.destroy()
   }
 }
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { closeSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { explain } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
@@ -79,9 +80,18 @@ export class Serving {
     await once(server, 'listening')
   }
 
+  /** A socket takes connections as long as any process has a copy of it; threads of a process have one together. */
+  #dropOthers(): void {
+    const { threads, listen } = this.#plan
+    if (threads !== null) return
+    for (const [place, fd] of listen.fds.entries())
+      if (fd !== listen.fds[this.#place] && !this.#adopted.has(place)) closeSync(fd)
+  }
+
   /** While it still starts, there is nothing to finish. */
   async #finish(soon: boolean): Promise<number> {
     for (const server of this.#adopted.values()) server.close()
+    this.#dropOthers()
     const cut = (await this.#server?.stop(soon)) ?? 0
     if (cut > 0)
       process.stderr.write(

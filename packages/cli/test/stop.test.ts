@@ -8,11 +8,21 @@ import { fetchText, fixture, type Serving, serve } from './serving.ts'
 
 const inFlight = 12
 
-async function start(): Promise<{ serving: Serving; address: string; port: number; worker: number }> {
-  const serving = serve(fixture('slow.mjs'), '--workers', '1')
+async function start(
+  workers = 1,
+): Promise<{ serving: Serving; address: string; port: number; worker: number }> {
+  const serving = serve(fixture('slow.mjs'), '--workers', String(workers))
   const address = await serving.address()
   const [worker = 0] = await serving.pids()
   return { serving, address, port: Number(new URL(address).port), worker }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 async function refused(port: number): Promise<void> {
@@ -43,6 +53,36 @@ describe('SIGTERM and SIGINT', () => {
     expect(await Promise.all(answers)).toEqual(expected)
     expect(await serving.exit).toBe(0)
     expect(serving.lines).toContain(`closed ${worker}`)
+  })
+
+  test('of several workers none takes connections any more, while one still answers', async () => {
+    const { serving, address, port } = await start(2)
+    const pids = await serving.pids()
+    const [response] = await once(get(`${address}/streamed`, { agent: new Agent() }), 'response')
+    serving.signal('SIGTERM')
+    await refused(port)
+    // One of them may have ended already.
+    for (const pid of pids) if (isRunning(pid)) process.kill(pid, 'SIGUSR2')
+    expect(await text(response)).toBe('first,last')
+    expect(await serving.exit).toBe(0)
+  })
+
+  test('a connection that was promised to take one more request, by an answer under way, does', async () => {
+    const { serving, address, port, worker } = await start()
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const [first] = await once(get(`${address}/streamed`, { agent }), 'response')
+    serving.signal('SIGTERM')
+    await refused(port)
+    process.kill(worker, 'SIGUSR2')
+    expect(await text(first)).toBe('first,last')
+    const request = get(`${address}/quick`, { agent })
+    const [second] = await once(request, 'response')
+    expect([request.reusedSocket, await text(second), second.headers.connection]).toEqual([
+      true,
+      'quick',
+      'close',
+    ])
+    expect(await serving.exit).toBe(0)
   })
 
   test('a close that the module sets while it starts is called', async () => {
