@@ -23,6 +23,7 @@ import {
   redisClient,
   type Subject,
   secret,
+  touchInterval,
   type Visit,
 } from './subject.ts'
 
@@ -50,7 +51,7 @@ function sojourn(store: Subject['store'], open: (place: Place) => SessionStore):
     name: 'Sojourn',
     store,
     async open(place) {
-      const sessions = await openSessions({ store: open(place), secret, logger: quiet })
+      const sessions = await openSessions({ store: open(place), secret, logger: quiet, touchInterval })
       return express()
         .use(session(sessions))
         .get('/sign-in', async (req: Request, res: Response) => {

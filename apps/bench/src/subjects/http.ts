@@ -3,7 +3,7 @@ import { cookieStore } from '@sojourn/cookie'
 import { openSessions, type Session } from '@sojourn/core'
 import { attachSession } from '@sojourn/core/http'
 import { getIronSession } from 'iron-session'
-import { cart, page, pretended, quiet, type Subject, secret, type Visit } from './subject.ts'
+import { cart, page, pretended, quiet, type Subject, secret, touchInterval, type Visit } from './subject.ts'
 
 function userOf(req: IncomingMessage): string {
   return `user-${new URL(req.url ?? '/', 'http://localhost').searchParams.get('user')}`
@@ -39,7 +39,7 @@ export const httpSubjects: readonly Subject[] = [
     store: 'sealed cookie',
     async open() {
       const store = cookieStore({ sealed: true, secret })
-      const sessions = await openSessions({ store, secret, logger: quiet })
+      const sessions = await openSessions({ store, secret, logger: quiet, touchInterval })
       return async (req: IncomingMessage, res: ServerResponse) => {
         const target: { session?: Session } = {}
         const fail = () => void res.writeHead(503).end()

@@ -16,6 +16,7 @@ import {
   redisClient,
   type Subject,
   secret,
+  touchInterval,
   type Visit,
 } from './subject.ts'
 
@@ -32,7 +33,7 @@ function sojourn(store: Subject['store'], open: (place: Place) => SessionStore):
     name: 'Sojourn',
     store,
     async open(place) {
-      const sessions = await openSessions({ store: open(place), secret, logger: quiet })
+      const sessions = await openSessions({ store: open(place), secret, logger: quiet, touchInterval })
       const app = new Koa().use(session(sessions)).use(async ctx => {
         if (ctx.path !== '/sign-in') return answerWith(ctx, ctx.session as Visit)
         await ctx.session.regenerate({ userId: `user-${ctx.query.user}` })

@@ -42,6 +42,11 @@ export async function redisClient({ redisUrl }: Place): Promise<RedisClientType>
 
 export const secret = 'a secret of the benchmark that has 32 bytes and more'
 export const day: number = 24 * 60 * 60 * 1000
+/**
+ * Longer than a run. The load keeps the cookie that it got at first, as no browser does: a session that lives in its cookie
+ * would be touched, and its cookie be made anew, not once a minute but at every request from the second minute on.
+ */
+export const touchInterval: number = day / 2
 
 /** Ten items. */
 export const cart: readonly Item[] = Array.from({ length: 10 }, (_, i) => ({
