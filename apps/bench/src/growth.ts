@@ -132,11 +132,11 @@ async function cleanups(): Promise<void> {
 }
 
 const parts = { count: byCount, size: bySize, cleanup: cleanups }
-const asked = process.argv.slice(2)
+const chosen = process.argv.slice(2)
 
 try {
   for (const [name, part] of Object.entries(parts))
-    if (asked.length === 0 || asked.includes(name)) await part()
+    if (chosen.length === 0 || chosen.includes(name)) await part()
 } finally {
   await redis.stop()
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })

@@ -26,6 +26,8 @@ export class GracefulServer extends Server {
   readonly #promised = new Set<ServerResponse>()
   #accepted = 0
   #stopping = false
+  /** How long a connection may wait for its next request once the server stops, in milliseconds. */
+  #lastCall = lastCallMs
 
   constructor(limits: Limits) {
     super({
@@ -53,6 +55,7 @@ export class GracefulServer extends Server {
   async stop(soon: boolean): Promise<number> {
     let cut = 0
     this.#stopping = true
+    if (!soon) this.#lastCall = Math.max(lastCallMs, this.#limits.keepAlive)
     for (const res of this.#answers) {
       if (res.headersSent) this.#promised.add(res)
       else res.setHeader('Connection', 'close')
@@ -60,11 +63,9 @@ export class GracefulServer extends Server {
     await this.#acceptWhatWaits()
     const closed = once(this, 'close')
     this.close()
-    const { keepAlive } = this.#limits
-    const lastCall = setTimeout(
-      () => this.#hangUp(this.#quiet),
-      soon ? lastCallMs : Math.max(lastCallMs, keepAlive),
-    )
+    // Others fall quiet later: each has its own time.
+    const quiet = [...this.#quiet]
+    const lastCall = setTimeout(() => this.#hangUp(quiet), this.#lastCall)
     const end = setTimeout(() => {
       cut = this.#answers.size
       this.closeAllConnections()
@@ -109,7 +110,7 @@ export class GracefulServer extends Server {
       this.#answers.delete(res)
       if (this.#stopping && !this.#promised.has(res)) socket.destroySoon()
       else if (!socket.destroyed) this.#quiet.add(socket)
-      if (this.#promised.delete(res)) setTimeout(() => this.#hangUp([socket]), lastCallMs)
+      if (this.#promised.delete(res)) setTimeout(() => this.#hangUp([socket]), this.#lastCall)
     })
   }
 
@@ -124,7 +125,7 @@ export class GracefulServer extends Server {
   }
 
   /** Only on those of which nothing has come in: a busy process may not have read it yet. */
-  async #hangUp(on: Iterable<Socket>): Promise<void> {
+  async #hangUp(on: readonly Socket[]): Promise<void> {
     await nextTurns()
     for (const socket of on) if (this.#quiet.has(socket)) socket.destroy()
   }
