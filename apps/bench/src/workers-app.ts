@@ -26,6 +26,12 @@ app.get('/both', async (req, res) => {
   res.end(`${compute()} ${req.session.userId ?? ''}`)
 })
 
+/** As `execSync` does, or a driver that knows no promises. */
+app.get('/blocking', (req, res) => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, query)
+  res.end(req.session.userId ?? '')
+})
+
 export default app
 
 function compute(): string {

@@ -1,5 +1,6 @@
 // How many workers `sojourn serve` should start: an application that computes, one that waits and one that does both, with
-// several counts of workers and of threads, in turns. Needs wrk (Debian's package of this name).
+// several counts of workers and of threads, in turns; arguments choose among the paths. Needs wrk (Debian's package of
+// this name).
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -11,14 +12,16 @@ import { commandFile } from '@sojourn/cli'
 import { residentOf } from './site.ts'
 
 const run = promisify(execFile)
-const { values } = parseArgs({
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '5' },
     /** Of each turn. */
     seconds: { type: 'string', default: '2' },
   },
 })
-const paths = ['/processor', '/waiting', '/both'] as const
+const allPaths = ['/processor', '/waiting', '/both', '/blocking']
+const paths = positionals.length > 0 ? positionals : allPaths
 const processors = availableParallelism()
 const counts = [...new Set([1, processors, processors + 1, 2 * processors + 1])]
 const connections = 64

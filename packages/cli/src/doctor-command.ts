@@ -1,6 +1,6 @@
 import type { Environment } from '@sojourn/core'
 import { Command, InvalidArgumentError } from 'commander'
-import { exitCode } from './doctor/check.ts'
+import { type Check, exitCode, failure } from './doctor/check.ts'
 import { cookieChecks } from './doctor/cookie-checks.ts'
 import { asJson, printed } from './doctor/print.ts'
 import { storeChecks } from './doctor/store-checks.ts'
@@ -30,22 +30,43 @@ export function doctorCommand(env: Environment): Command {
     .option('--json', 'for programs')
     .exitOverride(({ exitCode: code }) => process.exit(code === 0 ? 0 : usageError))
     .action(async (module: string | undefined, { url, json = false }: Flags) => {
-      const subject = await (module === undefined ? fromEnvironment(env) : fromModule(moduleUrl(module), env))
-      const { settings, store, trustsProxy } = subject
-      const checks = [
-        ...subject.checks,
-        ...(store === undefined ? [] : await storeChecks(store)),
-        ...(settings === undefined ? [] : cookieChecks(settings, trustsProxy, url)),
-      ]
-      if (url !== undefined) {
-        const isWhole = store?.supports.revocation === false
-        checks.push(...(await urlChecks(url, { name: settings?.cookie.name ?? 'sid', isWhole })))
+      const say = takeOutput()
+      const tell = (checks: readonly Check[]) => say(`${json ? asJson(checks) : printed(checks)}\n`)
+      const early = () => {
+        tell([endedEarly])
+        process.exitCode = exitCode([endedEarly])
       }
-      process.stdout.write(`${json ? asJson(checks) : printed(checks)}\n`)
+      process.once('exit', early)
+      const subject = await (module === undefined ? fromEnvironment(env) : fromModule(moduleUrl(module), env))
+      const { opened, trustsProxy } = subject
+      const checks = [...subject.checks]
+      for (const { settings, store } of opened) {
+        if (store !== undefined) checks.push(...(await storeChecks(store)))
+        checks.push(...cookieChecks(settings, trustsProxy, url))
+      }
+      if (url !== undefined) {
+        const [first] = opened
+        const isWhole = first?.store?.supports.revocation === false
+        checks.push(...(await urlChecks(url, { name: first?.settings.cookie.name ?? 'sid', isWhole })))
+      }
+      process.off('exit', early)
+      // Several sessions have some things in common.
+      const distinct = [...new Map(checks.map(check => [JSON.stringify(check), check])).values()]
+      tell(distinct)
       await subject.close()
       // An application may hold what keeps a process alive.
-      process.exit(exitCode(checks))
+      process.exit(exitCode(distinct))
     })
+}
+
+const endedEarly = failure('module', 'it ended the process while it was loaded', 'See what it says.')
+
+/** What an application prints meanwhile goes to stderr: stdout is for what the returned function is told. */
+function takeOutput(): (text: string) => void {
+  const { stdout, stderr } = process
+  const write = stdout.write.bind(stdout)
+  stdout.write = stderr.write.bind(stderr)
+  return text => void write(text)
 }
 
 function toUrl(text: string): URL {

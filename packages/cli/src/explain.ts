@@ -1,8 +1,18 @@
 import { inspect } from 'node:util'
 import { isSessionError } from '@sojourn/core'
 
-/** An error as an operator wants to read it: Sojourn's own say what to do, others need to be found in the code. */
+/** A user and a password in a URL. The password may have any characters, so it ends with the last `@` of the word. */
+const credentials = /(?<=:\/\/)[^\s/:@'"`]*:[^\s'"`]*@/g
+
+/**
+ * An error as an operator wants to read it: Sojourn's own say what to do, others need to be found in the code. What a
+ * module throws may show a URL with a password.
+ */
 export function explain(error: unknown): string {
+  return explained(error).replace(credentials, '***@')
+}
+
+function explained(error: unknown): string {
   if (isSessionError(error)) return [error.message, ...causes(error)].join('\n  because: ')
   if (isListenError(error)) return explainListen(error)
   return inspect(error)

@@ -2,15 +2,13 @@ import { once } from 'node:events'
 import { type IncomingMessage, Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import type { Limits } from './plan.ts'
+import { type Limits, longestAcceptMs } from './plan.ts'
 import { processFor, processHeader } from './process-header.ts'
 
 /** How long a connection without a request may stay open if the end is to come soon: its next request may be on the way. */
 const lastCallMs = 1000
 /** When so long no connection came, none is on the way. */
 const noMoreMs = 200
-/** Under load there is always one more. */
-const longestAcceptMs = 5000
 
 const tooSlow = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 

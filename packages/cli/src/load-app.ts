@@ -1,10 +1,11 @@
-import { channel } from 'node:diagnostics_channel'
+import { subscribe } from 'node:diagnostics_channel'
 import type { RequestListener } from 'node:http'
 import type { Server } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Sessions } from '@sojourn/core'
 import { setApplicationFolder } from '@sojourn/core/setup'
+import { GracefulServer } from './graceful-server.ts'
 
 /** What a worker serves. */
 export interface App {
@@ -15,6 +16,26 @@ export interface App {
   readonly trustsProxy: boolean | undefined
   /** Frees what the application holds, once the last answer has left. */
   readonly close: () => Promise<void>
+}
+
+/** Sessions that an application opened. */
+export interface Opened {
+  readonly sessions: Sessions
+  /** Of its secret: a sentence that says why production refuses it, or `null`. */
+  readonly weakness: string | null
+}
+
+/** A module that is being loaded. */
+export interface Loading {
+  /** So far. */
+  readonly opened: readonly Opened[]
+  readonly loaded: Promise<Loaded>
+}
+
+interface Loaded {
+  /** What it exports to be served. */
+  readonly app: unknown
+  readonly exported: Exports
 }
 
 /** An address to listen to. */
@@ -35,17 +56,14 @@ interface Exports {
  * - `close`: called at shutdown after the last answer, before the sessions that it opened are closed.
  *
  * @param url of an ES module, a CommonJS module, or a TypeScript one where Node runs it
- * @param served what is listened to for it, if anything is
+ * @param served what is listened to for it
+ * @param warn is told when it listens there itself later; it is served all the same
  * @throws TypeError if the module exports nothing that can be served, or listens to `served` itself; whatever the module
  * itself throws
  */
-export async function loadApp(url: string, served?: Listening): Promise<App> {
-  const sessions: Sessions[] = []
-  channel('sojourn:opened').subscribe(message => {
-    if (isOpened(message)) sessions.push(message.sessions)
-  })
-  setApplicationFolder(dirname(fileURLToPath(url)))
-  const { app, exported } = await unlessItListens(url, served, load(url))
+export async function loadApp(url: string, served: Listening, warn: (text: string) => void): Promise<App> {
+  const { opened, loaded } = load(url)
+  const { app, exported } = await unlessItListens(url, served, warn, loaded)
   const listener = toListener(app)
   if (listener === undefined) {
     throw new TypeError(
@@ -54,38 +72,51 @@ export async function loadApp(url: string, served?: Listening): Promise<App> {
   }
   return {
     listener,
-    sessions,
+    sessions: opened.map(({ sessions }) => sessions),
     trustsProxy: trustsProxy(app),
     close: async () => {
       const { close } = exported
       if (typeof close === 'function') await close()
-      await Promise.all(sessions.map(each => each.close()))
+      await Promise.all(opened.map(({ sessions }) => sessions.close()))
     },
   }
 }
 
-async function load(url: string): Promise<{ app: unknown; exported: Exports }> {
+/** Begins to load a module. Call it once per process or thread. */
+export function load(url: string): Loading {
+  const opened: Opened[] = []
+  subscribe('sojourn:opened', message => {
+    if (isOpened(message)) opened.push(message)
+  })
+  setApplicationFolder(dirname(fileURLToPath(url)))
+  return { opened, loaded: importFrom(url) }
+}
+
+async function importFrom(url: string): Promise<Loaded> {
   const exported = unwrap(await import(url))
   return { app: await (exported.default ?? exported.app), exported }
 }
 
 /** Told at once: the module may wait for ever for an address that is taken by those who serve it. */
-function unlessItListens<T>(url: string, served: Listening | undefined, loading: Promise<T>): Promise<T> {
-  if (served === undefined) return loading
+function unlessItListens<T>(
+  url: string,
+  served: Listening,
+  warn: (text: string) => void,
+  loading: Promise<T>,
+): Promise<T> {
+  const trouble = `${url} listens to port ${served.port} itself, which is what serve does for it. Only export the app, and let it listen where the module is the main one: if (process.argv[1] === import.meta.filename) app.listen(...)`
   return new Promise((resolve, reject) => {
-    const listening = channel('tracing:net.server.listen:asyncStart')
-    const refuse = (message: unknown) => {
+    let refuse = () => reject(new TypeError(trouble))
+    subscribe('tracing:net.server.listen:asyncStart', message => {
       if (!asksToListen(message) || !meets(message.options, served)) return
       // That the address is in use says less.
       message.server.on('error', () => undefined)
-      reject(
-        new TypeError(
-          `${url} listens to port ${served.port} itself, which is what serve does for it. Only export the app, and let it listen where the module is the main one: if (process.argv[1] === import.meta.filename) app.listen(...)`,
-        ),
-      )
+      refuse()
+    })
+    const loaded = () => {
+      refuse = () => warn(trouble)
     }
-    listening.subscribe(refuse)
-    loading.then(resolve, reject).finally(() => listening.unsubscribe(refuse))
+    loading.finally(loaded).then(resolve, reject)
   })
 }
 
@@ -94,16 +125,18 @@ function meets(asked: Partial<Listening>, { port, host = asked.host }: Listening
   return Number(asked.port) === port && (asked.host ?? host) === host
 }
 
+/** Other than what serves it. */
 function asksToListen(message: unknown): message is { server: Server; options: Partial<Listening> } {
-  return isObject(message) && 'server' in message && 'options' in message && isObject(message.options)
+  if (!isObject(message) || !('server' in message) || !('options' in message)) return false
+  return isObject(message.options) && !(message.server instanceof GracefulServer)
 }
 
-function isOpened(message: unknown): message is { sessions: Sessions } {
-  return isObject(message) && 'sessions' in message
+function isOpened(message: unknown): message is Opened {
+  return isObject(message) && 'sessions' in message && 'weakness' in message
 }
 
 /** Express has the setting `trust proxy`, Koa has `proxy`. */
-function trustsProxy(app: unknown): boolean | undefined {
+export function trustsProxy(app: unknown): boolean | undefined {
   if (isKoaApp(app)) return 'proxy' in app && Boolean(app.proxy)
   if (typeof app !== 'function' || !('settings' in app) || !isObject(app.settings)) return undefined
   return 'trust proxy' in app.settings && Boolean(app.settings['trust proxy'])

@@ -1,7 +1,9 @@
-/** What a worker tells the primary. The key `sojourn` keeps these apart from what an application itself sends. */
-export type FromWorker = Said | Ready | Failed
+import type { Cause } from './restarts.ts'
 
-/** Logged while starting; the primary shows once what all workers say. */
+/** What a worker tells the primary. The key `sojourn` keeps these apart from what an application itself sends. */
+export type FromWorker = Said | Ready | Failed | Leaving
+
+/** The primary shows once what all workers say: while they start, or of what all of them have met. */
 export interface Said {
   readonly sojourn: 'said'
   readonly to: 'stdout' | 'stderr'
@@ -30,6 +32,18 @@ export interface Failed {
   readonly sojourn: 'failed'
   readonly message: string
 }
+
+/** The worker finishes what runs and then ends, without having been told by the primary: it needs a successor. */
+export interface Leaving {
+  readonly sojourn: 'leaving'
+  readonly cause: Cause
+}
+
+/** What a thread tells its process: the module is loaded. */
+export const loadedMessage = 'sojourn:loaded'
+
+/** What the process answers. */
+export const listenMessage = 'sojourn:listen'
 
 /** What the primary tells a worker: finish what runs, then end. */
 export const stopMessage = 'sojourn:stop'

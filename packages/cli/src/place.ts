@@ -1,7 +1,7 @@
 import type { Logger } from '@sojourn/core'
 import { type Ready, retireMessage } from './messages.ts'
 import { crashLoop, longEnoughMs, restartDelay } from './restarts.ts'
-import type { Death, WorkerProcess } from './worker-process.ts'
+import type { WorkerProcess } from './worker-process.ts'
 
 /** What a place asks of the whole. */
 export interface Staff {
@@ -10,8 +10,8 @@ export interface Staff {
   fork(place: number): WorkerProcess
   /** Lets another worker accept what comes to this place. */
   standIn(place: number): void
-  /** Whether any worker ever served long enough. */
-  wasWell(): boolean
+  /** Milliseconds for which any worker ever served: if that was long, what ends workers now may pass. */
+  longestLife(): number
   isStopping(): boolean
   pause(ms: number): Promise<void>
 }
@@ -64,13 +64,17 @@ export class Place {
     let shortLives = 0
     for (;;) {
       const worker = this.#worker
-      const death = await worker.ended
+      const { how, cause } = await worker.left
       if (this.#staff.isStopping()) return
       // It was replaced.
       if (worker !== this.#worker) continue
-      shortLives = worker.served < longEnoughMs ? shortLives + 1 : 0
-      if (shortLives === crashLoop && !this.#staff.wasWell()) throw givenUp(worker, death)
-      log.warn(`Worker ${worker.pid} ${death.how}. Starting another.`)
+      const longEnough = longEnoughMs[cause]
+      shortLives = worker.served < longEnough ? shortLives + 1 : 0
+      if (shortLives >= crashLoop && this.#staff.longestLife() < longEnough)
+        throw new Error(
+          `Worker ${worker.pid} ${how}, as ${shortLives - 1} before it, each within ${longEnough / 1000} s. Giving up: mend what they said above, then start again.`,
+        )
+      log.warn(`Worker ${worker.pid} ${how}. Starting another.`)
       this.#staff.standIn(this.#number)
       await this.#staff.pause(restartDelay(shortLives))
       if (this.#staff.isStopping()) return
@@ -87,10 +91,4 @@ export class Place {
     if (started.sojourn === 'failed') log.error(started.message)
     else log.info(`Worker ${worker.pid} took its place.`)
   }
-}
-
-function givenUp({ pid }: WorkerProcess, { how }: Death): Error {
-  return new Error(
-    `Worker ${pid} ${how}, as ${crashLoop - 1} before it, each within ${longEnoughMs / 1000} s. Giving up: mend what they said above, then start again.`,
-  )
 }

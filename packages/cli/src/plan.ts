@@ -10,6 +10,10 @@ export interface Plan {
   readonly limits: Limits
 }
 
+/** Milliseconds for which a server that stops goes on accepting: under load there is always one more. */
+export const longestAcceptMs = 5_000
+const longestCloseMs = 5_000
+
 /** In milliseconds. */
 export interface Limits {
   /** For a request to come in, and for its answer to begin; 0 is no limit. */
@@ -18,6 +22,8 @@ export interface Limits {
   readonly keepAlive: number
   /** For what runs when a worker stops. */
   readonly stop: number
+  /** For a worker to start; 0 is no limit. */
+  readonly start: number
 }
 
 /** The sockets that every worker inherits; none on Windows, where cluster hands them over. */
@@ -27,9 +33,9 @@ export interface ListenPlan {
   readonly host: string | undefined
 }
 
-/** How long a worker may take in all, to close its stores too, before the primary ends it. */
-export function workerLimit({ stop }: Limits): number {
-  return stop + 5_000
+/** How long a worker may take in all before the primary ends it: to accept what waits, to finish, to close its stores. */
+export function stopLimit({ stop }: Limits): number {
+  return longestAcceptMs + stop + longestCloseMs
 }
 
 /** What `toPlan` reads. */

@@ -1,8 +1,14 @@
-/** A worker that served for so long died of something new; one that did not may never be able to serve. */
-export const longEnoughMs = 2_000
-
-/** So many short lives in a row are a crash loop, unless the application was well before. */
+/** So many short lives in a row are a crash loop, unless any worker ever lived longer. */
 export const crashLoop = 7
+
+/** Who ended a worker. */
+export type Cause = 'itself' | 'others'
+
+/**
+ * Milliseconds that a worker must have served for its life to be no short one. What ended by itself sooner than this may
+ * never be able to serve; what was killed by others says less of the application.
+ */
+export const longEnoughMs: Readonly<Record<Cause, number>> = { itself: 60_000, others: 500 }
 
 const firstDelayMs = 50
 const longestDelayMs = 5_000

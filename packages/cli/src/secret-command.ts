@@ -8,8 +8,14 @@ const keyBytes = 32
 
 const tooWeak =
   '# A key until now is too weak to be accepted any longer, so it is left out: its users are signed out.'
-const withComma =
-  '# A key until now has a comma in it, so it is left out: name it in code, openSessions({ secret: [new, old] }).'
+const unwritable =
+  '# A key until now has a comma or a quote in it, so it is left out: name it in code, openSessions({ secret: [new, old] }).'
+/** A comma is what separates them, and within quotes no file and no shell reads another one alike. */
+const cannotBeWritten = /[,'\n]/
+/** To a shell, or a file that is read as one reads it, they have a meaning. */
+const needsQuotes = /[^\w.,:/+=@%-]/
+const quotes =
+  '# The quotes are for shells and .env files. Docker (--env-file) takes them for a part of the key: remove them there.'
 
 /** `sojourn secret`. What it prints is for a file or an environment, so nothing else goes to stdout. */
 export function secretCommand(env: Environment): Command {
@@ -27,9 +33,9 @@ export function secretCommand(env: Environment): Command {
 function rotation(key: string, env: Environment): string[] {
   const old = givenSecrets({}, env)
   const strong = old.filter(secret => weaknessOf([secret]) === null)
-  // A comma is what separates them.
-  const kept = strong.filter(secret => !secret.includes(','))
-  const fallbacks = old.length === 0 ? '<the SECRET_KEY until now>' : kept.join(',')
+  const kept = strong.filter(secret => !cannotBeWritten.test(secret)).join(',')
+  const isQuoted = needsQuotes.test(kept)
+  const fallbacks = isQuoted ? `'${kept}'` : kept
   return [
     '# The first key signs, the fallbacks are still accepted: nobody is signed out. Put these lines in',
     '# place of the old ones and restart all workers at the same time.',
@@ -40,8 +46,9 @@ function rotation(key: string, env: Environment): string[] {
     '# Cookies get the new key as they are used. Remove the fallbacks when idleTimeout (24 hours, if you',
     '# did not set it) has passed; remove a key that has leaked at once, which signs its users out.',
     ...(strong.length < old.length ? ['#', tooWeak] : []),
-    ...(kept.length < strong.length ? ['#', withComma] : []),
+    ...(strong.some(secret => cannotBeWritten.test(secret)) ? ['#', unwritable] : []),
+    ...(isQuoted ? ['#', quotes] : []),
     `SECRET_KEY=${key}`,
-    `SECRET_KEY_FALLBACKS=${fallbacks}`,
+    `SECRET_KEY_FALLBACKS=${old.length === 0 ? '<the SECRET_KEY until now>' : fallbacks}`,
   ]
 }

@@ -1,6 +1,6 @@
 import type { Environment, Logger } from '@sojourn/core'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { automatic, type Count, capacity, doubled, usualMemory } from './capacity.ts'
+import { automatic, type Count, capacity, doubled, usualNeed } from './capacity.ts'
 import { moduleUrl } from './module-url.ts'
 import { port, seconds, wholeNumber } from './numbers.ts'
 import { serve } from './serve.ts'
@@ -18,13 +18,24 @@ interface Flags {
   readonly requestTimeout: number
   readonly keepAlive: number
   readonly stopTimeout: number
+  readonly startTimeout: number
 }
+
+/** Set to nothing, they are as good as not set. */
+const variables = [
+  'SOJOURN_WORKERS',
+  'SOJOURN_THREADS',
+  'SOJOURN_WORKER_MEMORY_MB',
+  'WEB_CONCURRENCY',
+  'PORT',
+] as const
 
 const description = `Runs what a module exports: an Express app, a Koa app or a request listener.
 SIGTERM: finish what runs, end. SIGHUP: replace the workers, refuse nobody.`
 
 /** `sojourn serve <module>`. */
-export function serveCommand(log: Logger, env: Environment): Command {
+export function serveCommand(log: Logger, env: NodeJS.ProcessEnv): Command {
+  for (const name of variables) if (env[name]?.trim() === '') delete env[name]
   return new Command('serve')
     .summary('run an application in several processes or threads')
     .description(description)
@@ -44,13 +55,19 @@ export function serveCommand(log: Logger, env: Environment): Command {
     .addOption(secondsOption('--request-timeout <s>', 'to come in, and be answered', 120))
     .addOption(secondsOption('--keep-alive <s>', 'between two requests', 5))
     .addOption(secondsOption('--stop-timeout <s>', 'to finish what runs', 30))
+    .addOption(secondsOption('--start-timeout <s>', 'for a worker to start', 60))
     .action(async (module: string, flags: Flags, command: Command) => {
       const { server, host } = flags
       const unfit = server === 'cluster' ? 'threads' : 'workers'
       if (command.getOptionValueSource(unfit) === 'cli') {
         command.error(`error: option '--${unfit}' does not go with '--server ${server}'`)
       }
-      const limits = { request: flags.requestTimeout, keepAlive: flags.keepAlive, stop: flags.stopTimeout }
+      const limits = {
+        request: flags.requestTimeout,
+        keepAlive: flags.keepAlive,
+        stop: flags.stopTimeout,
+        start: flags.startTimeout,
+      }
       const address = { port: flags.port, host }
       const count = countOf(flags, env, command)
       process.exitCode = await serve({ url: moduleUrl(module), server, ...count, address, limits }, log, env)
@@ -82,8 +99,9 @@ function countOf(flags: Flags, env: Environment, command: Command): Count {
   const asked = server === 'cluster' ? workers : threads
   const wanted = asked ?? (env.WEB_CONCURRENCY ? fromWebConcurrency(env.WEB_CONCURRENCY, command) : 'auto')
   if (typeof wanted === 'number') return { count: wanted, reason: 'as set' }
-  const memory = workerMemory ?? usualMemory[server]
-  return wanted === 'auto' ? automatic(capacity(), memory) : doubled(capacity(), memory)
+  const { each, beside } = usualNeed[server]
+  const need = { each: workerMemory ?? each, beside }
+  return wanted === 'auto' ? automatic(capacity(), need) : doubled(capacity(), need)
 }
 
 function fromWebConcurrency(text: string, command: Command): Wanted {

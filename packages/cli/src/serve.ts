@@ -2,7 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import { extname, join } from 'node:path'
 import type { Environment, Logger } from '@sojourn/core'
 import { explain } from './explain.ts'
-import { fromPlan, type Limits, type Plan, workerLimit } from './plan.ts'
+import { fromPlan, type Limits, type Plan } from './plan.ts'
 import { stopSignal } from './signals.ts'
 import { type Address, bindOne, bindSeveral, type Sockets } from './sockets.ts'
 import { warnings } from './warnings.ts'
@@ -39,7 +39,7 @@ export async function serve(options: ServeOptions, log: Logger, env: Environment
     log.error(explain(error))
     return 1
   }
-  const workers = new Workers(log, place => launch(options, bound, place), workerLimit(options.limits))
+  const workers = new Workers(log, place => launch(options, bound, place), options.limits)
   const signal = stopSignal(code => {
     workers.kill()
     process.exit(code)

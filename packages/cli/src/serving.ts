@@ -26,18 +26,23 @@ export class Serving {
     this.#tell = tell
   }
 
-  /** @returns whether it serves; if not, the primary was told why */
-  async start(): Promise<boolean> {
+  /**
+   * @param mayListen is called when the module is loaded
+   * @returns whether it serves; if not, the primary was told why
+   */
+  async start(mayListen?: () => Promise<void>): Promise<boolean> {
     const { url, limits, listen } = this.#plan
-    const restoreConsole = relayConsole((to, text) => this.#tell({ sojourn: 'said', to, text }))
+    const say = (to: 'stdout' | 'stderr', text: string) => this.#tell({ sojourn: 'said', to, text })
+    const restoreConsole = relayConsole(say)
     try {
       // The plan is nothing to the application.
       process.argv.splice(2)
-      const app = await loadApp(url, listen)
+      const app = await loadApp(url, listen, text => say('stderr', text))
       const server = new GracefulServer(limits)
       server.on('request', app.listener)
-      await this.#listen(server)
       this.#app = app
+      await mayListen?.()
+      await this.#listen(server)
       this.#server = server
       this.#tell(readyOf(app))
       return true

@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
 import net from 'node:net'
 import { getSystemErrorName } from 'node:util'
 
@@ -49,22 +50,37 @@ export async function bindOne(at: Address): Promise<Sockets> {
 /**
  * Binds several sockets to one address (SO_REUSEPORT): the kernel spreads connections over them.
  *
- * @throws Error with `code` ENOTSUP where the platform can't
+ * @throws Error with `code` ENOTSUP where the platform can't, EADDRINUSE also if another process has done the same
  */
 export async function bindSeveral(at: Address, count: number): Promise<Sockets> {
   // Whoever else shares the port in this way would not be noticed.
   const { port, sockets } = await bindOne(at)
   for (const probe of sockets) probe.close()
+  if (process.platform === 'linux') await claim(port, at)
   return bind(
     { ...at, port },
     Array.from({ length: count }, () => reusePort),
   )
 }
 
+/**
+ * Of several that start at the same time, none of which listens yet, one gets the address: by a name among Linux's
+ * abstract sockets, which ends with the process and is as wide as the network that ports are of.
+ */
+async function claim(port: number, at: Address): Promise<void> {
+  const claimed = net.createServer(stranger => stranger.destroy()).unref()
+  try {
+    claimed.listen(`\0sojourn-serve:${at.host ?? '*'}:${port}`)
+    await once(claimed, 'listening')
+  } catch {
+    throw listenError('EADDRINUSE', { ...at, port })
+  }
+}
+
 /** What a server listens on that is to take its connections from an inherited socket. */
 export function inherited(fd: number): object {
   const handle = createServerHandle(null, null, null, fd)
-  if (typeof handle === 'number') throw listenError(handle, { port: 0 })
+  if (typeof handle === 'number') throw listenError(getSystemErrorName(handle), { port: 0 })
   return handle
 }
 
@@ -75,11 +91,11 @@ async function bind(at: Address, flags: readonly number[]): Promise<Sockets> {
   try {
     for (const flag of flags) {
       const handle = createServerHandle(found?.address ?? null, port, found?.family ?? null, undefined, flag)
-      if (typeof handle === 'number') throw listenError(handle, at)
+      if (typeof handle === 'number') throw listenError(getSystemErrorName(handle), at)
       handles.push(handle)
       const bound: { port?: number } = {}
       const failed = handle.getsockname(bound)
-      if (failed) throw listenError(failed, at)
+      if (failed) throw listenError(getSystemErrorName(failed), at)
       port = bound.port ?? port
     }
   } catch (error) {
@@ -99,7 +115,6 @@ function isCreateServerHandle(value: unknown): value is CreateServerHandle {
   return typeof value === 'function'
 }
 
-function listenError(errno: number, { host, port }: Address): Error {
-  const code = getSystemErrorName(errno)
+function listenError(code: string, { host, port }: Address): Error {
   return Object.assign(new Error(`bind ${code} ${host ?? '*'}:${port}`), { code, syscall: 'bind', port })
 }

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { retireMessage, stopMessage } from './messages.ts'
+import { listenMessage, loadedMessage, retireMessage, stopMessage } from './messages.ts'
 import type { Plan } from './plan.ts'
 import { Serving } from './serving.ts'
 
@@ -7,9 +7,17 @@ import { Serving } from './serving.ts'
 const { plan, place }: { plan: Plan; place: number } = workerData
 const serving = new Serving(plan, place, message => parentPort?.postMessage(message))
 
-parentPort?.on('message', message => {
-  if (message === stopMessage || message === retireMessage)
-    serving.stop(message === stopMessage).then(process.exit, () => process.exit(1))
+const told = new Promise<void>(resolve => {
+  parentPort?.on('message', message => {
+    if (message === listenMessage) resolve()
+    if (message === stopMessage || message === retireMessage)
+      serving.stop(message === stopMessage).then(process.exit, () => process.exit(1))
+  })
 })
 
-if (!(await serving.start())) process.exit(1)
+const mayListen = () => {
+  parentPort?.postMessage(loadedMessage)
+  return told
+}
+
+if (!(await serving.start(mayListen))) process.exit(1)

@@ -5,6 +5,8 @@ import {
   type Failed,
   type FromWorker,
   isFromWorker,
+  listenMessage,
+  loadedMessage,
   type Ready,
   retireMessage,
   stopMessage,
@@ -13,6 +15,13 @@ import type { Plan } from './plan.ts'
 
 /** Beside this file: compiled, or the TypeScript source. */
 const threadFile = join(import.meta.dirname, `thread${extname(import.meta.filename)}`)
+
+interface Thread {
+  /** Whether it can listen. */
+  readonly loaded: Promise<boolean>
+  /** Resolves when it listens, or can't. */
+  readonly started: Promise<Ready | Failed>
+}
 
 /**
  * The threads of one process, each of which serves the module for itself. They start and end together: if one dies, the
@@ -33,13 +42,21 @@ export class Threads {
     this.#tell = tell
   }
 
-  /** The first one alone: a module that fails then does so once. @returns whether all serve */
+  /**
+   * The first one alone: a module that fails then does so once. They listen when all can, since what comes to the socket of
+   * one that can't yet would wait for it.
+   *
+   * @returns whether all serve
+   */
   async start(): Promise<boolean> {
-    const first = await this.#add(0)
-    const others = await Promise.all(
-      Array.from({ length: this.#count - 1 }, (_, index) => this.#add(index + 1)),
-    )
-    const answers = [first, ...others]
+    const first = this.#add(0)
+    const others = (await first.loaded) ? this.#count - 1 : 0
+    const all = [first, ...Array.from({ length: others }, (_, index) => this.#add(index + 1))]
+    const loaded = await Promise.all(all.map(thread => thread.loaded))
+    const started = all.map(thread => thread.started)
+    const canListen = loaded.every(each => each)
+    if (canListen) for (const thread of this.#threads) thread.postMessage(listenMessage)
+    const answers = canListen ? await Promise.all(started) : [await Promise.race(started)]
     const failed = answers.find(answer => answer.sojourn === 'failed')
     if (failed !== undefined) {
       this.#tell(failed)
@@ -59,8 +76,7 @@ export class Threads {
     return this.#stopping
   }
 
-  /** Resolves when it listens, or can't. */
-  async #add(place: number): Promise<Ready | Failed> {
+  #add(place: number): Thread {
     const thread = new Worker(threadFile, { workerData: { plan: this.#plan, place } })
     this.#threads.push(thread)
     // Not by `once`, which an error would reject before the thread has ended.
@@ -68,22 +84,27 @@ export class Threads {
     this.#ends.push(ended)
     thread.on('error', error => process.stderr.write(`${inspect(error)}\n`))
     ended.then(code => this.#hearEnd(code)).catch(() => process.exit(1))
+    const loaded = new Promise<true>(resolve => {
+      thread.on('message', message => message === loadedMessage && resolve(true))
+    })
     const answered = new Promise<Ready | Failed>(resolve => {
       thread.on('message', (message: unknown) => {
         if (!isFromWorker(message)) return
-        if (message.sojourn === 'said') this.#tell(message)
-        else resolve(message)
+        if (message.sojourn === 'ready' || message.sojourn === 'failed') resolve(message)
+        else this.#tell(message)
       })
     })
     const died = ended.then((code): Failed => {
       return { sojourn: 'failed', message: `A thread ended with code ${code} while it started.` }
     })
-    return Promise.race([answered, died])
+    const started = Promise.race([answered, died])
+    return { loaded: Promise.race([loaded, started.then(() => false)]), started }
   }
 
   async #hearEnd(code: number): Promise<void> {
     if (!this.#isReady || this.#stopping !== undefined) return
     process.stderr.write(`A thread ended with code ${code}: its process finishes and is replaced.\n`)
+    this.#tell({ sojourn: 'leaving', cause: 'itself' })
     process.exit((await this.stop(false)) || 1)
   }
 }

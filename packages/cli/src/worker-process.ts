@@ -4,19 +4,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Adopt,
   type Failed,
+  type FromWorker,
   isFromWorker,
   type Ready,
   type retireMessage,
   type Said,
   stopMessage,
 } from './messages.ts'
+import { type Limits, stopLimit } from './plan.ts'
+import type { Cause } from './restarts.ts'
 
 /** How long what an ended worker said last may be on the way, in milliseconds. */
 const lastWordsMs = 100
 
-export interface Death {
+/** That a worker needs a successor. */
+export interface Parting {
   /** For a sentence: `ended with code 1`. */
   readonly how: string
+  readonly cause: Cause
+}
+
+export interface Death extends Parting {
   /** It ended by itself, with nothing cut and everything closed. */
   readonly clean: boolean
   /** Because it did not stop in time. */
@@ -26,9 +34,11 @@ export interface Death {
 /** The primary's view of one worker. */
 export class WorkerProcess {
   readonly started: Promise<Ready | Failed>
+  /** It has ended, or says that it will. */
+  readonly left: Promise<Parting>
   readonly ended: Promise<Death>
   readonly #worker: Worker
-  readonly #limit: number
+  readonly #limits: Limits
   #readyAt: number | undefined
   #endedAt: number | undefined
   #stopLimit: NodeJS.Timeout | undefined
@@ -37,24 +47,43 @@ export class WorkerProcess {
   /**
    * @param worker which has just been forked
    * @param hear gets what it logs while it starts
-   * @param limit milliseconds that it may take to stop before it is killed
+   * @param limits for it to start and to stop before it is killed
    */
-  constructor(worker: Worker, hear: (said: Said) => void, limit: number) {
-    this.#limit = limit
+  constructor(worker: Worker, hear: (said: Said) => void, limits: Limits) {
+    this.#limits = limits
     this.#worker = worker
     this.ended = this.#end()
-    const answered = new Promise<Ready | Failed>(resolve => {
+    const hearing = (resolve: (message: FromWorker) => void) =>
       worker.on('message', (message: unknown) => {
-        if (!isFromWorker(message)) return
-        if (message.sojourn === 'said') return hear(message)
-        if (message.sojourn === 'ready') this.#readyAt = performance.now()
+        if (isFromWorker(message)) resolve(message)
+      })
+    hearing(message => {
+      if (message.sojourn === 'said') hear(message)
+      if (message.sojourn === 'ready') this.#readyAt = performance.now()
+      if (message.sojourn === 'leaving') this.#limitStop()
+    })
+    this.started = new Promise(resolve => {
+      const fail = (text: string) => resolve({ sojourn: 'failed', message: text })
+      const late = limits.start > 0 ? setTimeout(() => this.#giveUpStart(fail), limits.start) : undefined
+      hearing(message => {
+        if (message.sojourn !== 'ready' && message.sojourn !== 'failed') return
+        clearTimeout(late)
         resolve(message)
       })
+      this.ended.then(
+        ({ how }) => {
+          clearTimeout(late)
+          fail(`A worker ${how} while it started.`)
+        },
+        () => undefined,
+      )
     })
-    const died = this.ended.then(
-      ({ how }): Failed => ({ sojourn: 'failed', message: `A worker ${how} while it started.` }),
-    )
-    this.started = Promise.race([answered, died])
+    this.left = new Promise((resolve, reject) => {
+      hearing(message => {
+        if (message.sojourn === 'leaving') resolve({ how: 'is stopping', cause: message.cause })
+      })
+      this.ended.then(resolve, reject)
+    })
   }
 
   /** Milliseconds for which it has served. */
@@ -69,10 +98,7 @@ export class WorkerProcess {
   /** Lets it finish what runs. */
   stop(message: typeof stopMessage | typeof retireMessage = stopMessage): void {
     this.#send(message)
-    this.#stopLimit ??= setTimeout(() => {
-      this.#wasKilled = true
-      this.kill()
-    }, this.#limit)
+    this.#limitStop()
   }
 
   /** Lets it accept what comes to the socket of a place whose worker has died. */
@@ -85,20 +111,35 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGKILL')
   }
 
+  #limitStop(): void {
+    this.#stopLimit ??= setTimeout(() => {
+      this.#wasKilled = true
+      this.kill()
+    }, stopLimit(this.#limits))
+  }
+
+  #giveUpStart(fail: (message: string) => void): void {
+    fail(`A worker did not start within ${this.#limits.start / 1000} s and was ended. (--start-timeout)`)
+    this.kill()
+  }
+
   #send(message: string | Adopt): void {
     if (this.#worker.isConnected()) this.#worker.send(message, () => undefined)
   }
 
   async #end(): Promise<Death> {
     const worker = this.#worker
-    const [how, clean] = await once(worker, 'exit').then(
-      ([code, signal]) =>
-        [signal ? `was ended by ${signal}` : `ended with code ${code}`, code === 0] as const,
-      (error: unknown) => [`could not be started (${error})`, false] as const,
-    )
+    const [code, signal, failed] = await once(worker, 'exit').catch((error: unknown) => [null, null, error])
     clearTimeout(this.#stopLimit)
     this.#endedAt = performance.now()
     if (worker.isConnected()) await Promise.race([once(worker, 'disconnect'), sleep(lastWordsMs)])
-    return { how, clean, wasKilled: this.#wasKilled }
+    const how =
+      failed !== undefined
+        ? `could not be started (${failed})`
+        : signal
+          ? `was ended by ${signal}`
+          : `ended with code ${code}`
+    const cause = signal === 'SIGKILL' ? 'others' : 'itself'
+    return { how, cause, clean: code === 0, wasKilled: this.#wasKilled }
   }
 }

@@ -1,4 +1,4 @@
-import { isAdopt, retireMessage, stopMessage } from './messages.ts'
+import { type FromWorker, isAdopt, retireMessage, stopMessage } from './messages.ts'
 import { toPlan } from './plan.ts'
 import { Serving } from './serving.ts'
 import { Threads } from './threads.ts'
@@ -13,7 +13,10 @@ const serving =
 // Ctrl-C in a terminal, or its end, reaches the workers too: the primary decides. SIGTERM means this worker alone.
 process.on('SIGINT', () => undefined)
 process.on('SIGHUP', () => undefined)
-process.on('SIGTERM', () => stop(false))
+process.on('SIGTERM', () => {
+  process.send?.({ sojourn: 'leaving', cause: 'others' } satisfies FromWorker)
+  stop(false)
+})
 process.on('message', message => {
   if (message === stopMessage) stop(true)
   else if (message === retireMessage) stop(false)

@@ -3,21 +3,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
 import type { Ready, Said } from './messages.ts'
 import { Place, type Staff } from './place.ts'
-import { longEnoughMs } from './restarts.ts'
+import type { Limits } from './plan.ts'
 import { WorkerProcess } from './worker-process.ts'
 
 /** Keeps as many workers alive as were added. */
 export class Workers {
   readonly #log: Logger
   readonly #launch: (place: number) => Worker
-  readonly #limit: number
+  readonly #limits: Limits
   readonly #places: Place[] = []
   readonly #living = new Set<WorkerProcess>()
   /** What workers said while starting: the same of another one is not shown again. */
   readonly #heard = new Set<string>()
   readonly #stopping = new AbortController()
   readonly #staff: Staff
-  #wasWell = false
+  /** Milliseconds. */
+  #longestLife = 0
   #renewing: Promise<void> = Promise.resolve()
   /** Never resolves; rejects when a worker can't be kept alive. */
   readonly failure: Promise<never>
@@ -25,12 +26,12 @@ export class Workers {
 
   /**
    * @param launch forks a worker for a place; they are counted from 0
-   * @param limit milliseconds that a worker may take to stop before it is killed
+   * @param limits for a worker to start and to stop before it is killed
    */
-  constructor(log: Logger, launch: (place: number) => Worker, limit: number) {
+  constructor(log: Logger, launch: (place: number) => Worker, limits: Limits) {
     this.#log = log
     this.#launch = launch
-    this.#limit = limit
+    this.#limits = limits
     this.failure = new Promise((_resolve, reject) => {
       this.#fail = reject
     })
@@ -39,7 +40,7 @@ export class Workers {
       log,
       fork: place => this.#fork(place),
       standIn: place => this.#standIn(place),
-      wasWell: () => this.#looksWell(),
+      longestLife: () => this.#lookForLongestLife(),
       isStopping: () => this.#stopping.signal.aborted,
       pause: ms => sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined),
     }
@@ -99,7 +100,7 @@ export class Workers {
 
   #fork(place: number): WorkerProcess {
     this.#stopping.signal.throwIfAborted()
-    const worker = new WorkerProcess(this.#launch(place), message => this.#hear(message), this.#limit)
+    const worker = new WorkerProcess(this.#launch(place), message => this.#hear(message), this.#limits)
     this.#living.add(worker)
     this.#bury(worker).catch(this.#fail)
     return worker
@@ -107,7 +108,7 @@ export class Workers {
 
   async #bury(worker: WorkerProcess): Promise<void> {
     const { wasKilled } = await worker.ended
-    this.#wasWell ||= worker.served >= longEnoughMs
+    this.#longestLife = Math.max(this.#longestLife, worker.served)
     this.#living.delete(worker)
     if (wasKilled) this.#log.error(`Worker ${worker.pid} did not end in time and was killed.`)
   }
@@ -119,10 +120,8 @@ export class Workers {
     best?.adopt(place)
   }
 
-  /** Then the application can serve, and what kills its workers may pass. */
-  #looksWell(): boolean {
-    this.#wasWell ||= [...this.#living].some(({ served }) => served >= longEnoughMs)
-    return this.#wasWell
+  #lookForLongestLife(): number {
+    return Math.max(this.#longestLife, ...[...this.#living].map(({ served }) => served))
   }
 
   #hear(message: Said): void {

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, test } from 'vitest'
-import { crashLoop, longEnoughMs } from '../src/restarts.ts'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import { fetchText, fixture, Serving, serve } from './serving.ts'
 
 test.each([
@@ -10,11 +11,20 @@ test.each([
   ['no-app.mjs', /exports nothing to serve/],
   ['not-there.mjs', /Cannot find module .*not-there\.mjs/],
   ['exits-at-start.mjs', /no settings file/],
+  ['bad-url.mjs', /Invalid URL/],
 ])('%s fails the start at once, with its message shown once', async (file, message) => {
   const serving = serve(fixture(file), '--workers', '3')
   expect(await serving.exit).toBe(1)
   expect(serving.lines.filter(line => message.test(line))).toHaveLength(1)
   expect(serving.output).not.toMatch(/Listening|Starting another/)
+  // Of a URL that the error may have.
+  expect(serving.output).not.toMatch(/ada|sa#me/)
+})
+
+test('a module that does not start within --start-timeout fails the start', async () => {
+  const serving = serve(fixture('never-starts.mjs'), '--workers', '2', '--start-timeout', '0.5')
+  expect(await serving.exit).toBe(1)
+  expect(serving.output).toMatch(/^A worker did not start within 0\.5 s and was ended/m)
 })
 
 test.each(['cluster', 'threads'])(
@@ -30,30 +40,42 @@ test.each(['cluster', 'threads'])(
   },
 )
 
-test('a crash loop ends with a message', async () => {
-  const serving = serve(fixture('crashes.mjs'), '--workers', '1')
+test('a module that listens to the port itself once it is loaded is served, and is told so once', async () => {
+  const { port, close } = await takePort()
+  await close()
+  const serving = new Serving([fixture('listens-late.mjs'), '--workers', '2', '--port', port], { PORT: port })
   const address = await serving.address()
-  while (serving.process.exitCode === null) {
-    await fetchText(address).catch(() => sleep(20))
-  }
-  expect(await serving.exit).toBe(1)
-  expect(serving.output).toMatch(/out of luck/)
-  expect(serving.lines.at(-1)).toMatch(/Worker \d+ ended with code 1, as 6 before it, .* Giving up/)
+  await serving.line(/listens-late\.mjs listens to port \d+ itself/)
+  expect(await fetchText(address)).toBe('served')
+  serving.signal('SIGTERM')
+  expect(await serving.exit).toBe(0)
+  expect(serving.lines.filter(line => /itself/.test(line))).toHaveLength(1)
+  expect(serving.output).not.toMatch(/EADDRINUSE|Starting another/)
 })
 
-test('what was well before is not given up, however often its workers die', async () => {
-  const serving = serve(fixture('crashes-at.mjs'), '--workers', '1')
-  const address = await serving.address()
-  const first = await fetchText(address)
-  await sleep(longEnoughMs)
-  for (let deaths = 0; deaths < crashLoop + 2; ) {
-    await fetchText(`${address}/crash`).catch(() => sleep(20))
-    deaths = serving.lines.filter(line => /Starting another/.test(line)).length
-    expect(serving.process.exitCode).toBeNull()
-  }
-  let last = ''
-  while (last === '') last = await fetchText(address).catch(() => sleep(20).then(() => ''))
-  expect(last).not.toBe(first)
+test('of two that start on one port at the same time, one gets it', async () => {
+  const { port, close } = await takePort()
+  await close()
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-port-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const late = join(folder, 'late')
+  writeFileSync(late, '')
+  const start = () => new Serving([fixture('late.mjs'), '--workers', '2', '--port', port], { LATE: late })
+  const [one, other] = [start(), start()]
+  const [refused, served] = await Promise.race([
+    one.exit.then(() => [one, other] as const),
+    other.exit.then(() => [other, one] as const),
+  ])
+  expect(refused.lines).toEqual([`Port ${port} is in use. Choose another with --port or PORT.`])
+  rmSync(late)
+  expect(await fetchText(await served.address())).toMatch(/^\d+$/)
+})
+
+test('variables that are set to nothing are as good as not set', async () => {
+  const nothing = { PORT: '', SOJOURN_WORKERS: '', SOJOURN_WORKER_MEMORY_MB: '', WEB_CONCURRENCY: '' }
+  const serving = new Serving([fixture('listener.ts')], nothing)
+  await serving.address()
+  await serving.line(/^Workers: \d+, (one per processor|as many as fit)/)
 })
 
 test('a port in use is named', async () => {

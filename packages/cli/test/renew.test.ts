@@ -1,6 +1,10 @@
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent, get } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { fetchText, fixture, Serving } from './serving.ts'
 
@@ -63,3 +67,38 @@ test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
     expect(await fetchText(address)).toBe('old')
   },
 )
+
+test('SIGHUP, when what the module is now never starts: it is ended in time, and the old workers go on', async () => {
+  const { serving, change } = start('--workers', '2', '--start-timeout', '2')
+  const address = await serving.address()
+  change('hanging')
+  serving.signal('SIGHUP')
+  await serving.line(/^A worker did not start within 2 s and was ended/)
+  await serving.line(/^A new worker can't start, so those that serve go on/)
+  expect(await fetchText(address)).toBe('old')
+  change('new')
+  serving.signal('SIGHUP')
+  await serving.line(/all new /)
+  await expect.poll(() => fetchText(address)).toBe('new')
+})
+
+test('SIGHUP: a connection that waits for its next request may do so as long as it was promised', async () => {
+  const { serving, change } = start('--workers', '1', '--keep-alive', '20')
+  const address = await serving.address()
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const [first] = await once(get(address, { agent }), 'response')
+  await text(first)
+  change('new')
+  serving.signal('SIGHUP')
+  await serving.line(/all new /)
+  await expect.poll(() => fetchText(address)).toBe('new')
+  // Longer than a server that ends waits for it.
+  await sleep(3000)
+  const request = get(address, { agent })
+  const [second] = await once(request, 'response')
+  expect([request.reusedSocket, await text(second), second.headers.connection]).toEqual([
+    true,
+    'old',
+    'close',
+  ])
+})

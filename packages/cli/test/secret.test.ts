@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { openSessions } from '@sojourn/core'
 import { memoryStore } from '@sojourn/core/memory'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { sojourn } from './command.ts'
 
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -42,9 +46,26 @@ test('a rotation keeps former keys, and leaves out what production would refuse'
   expect(stdout).toMatch(/too weak to be accepted any longer/)
 })
 
+test.each(['# and spaces', 'a "quote"', '$HOME `date` \\n'])(
+  'a rotation keeps a key with %s as a shell and Node read it',
+  strange => {
+    const key = `${oldKey} ${strange}`
+    const folder = mkdtempSync(join(tmpdir(), 'sojourn-secret-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, '.env')
+    writeFileSync(file, sojourn(['secret', '--rotate'], { SECRET_KEY: key }).stdout)
+    const look = 'process.stdout.write(process.env.SECRET_KEY_FALLBACKS)'
+    const env = { PATH: process.env.PATH }
+    const node = [process.execPath, `--env-file=${file}`, '-e', look]
+    const shell = ['sh', '-c', `set -a; . '${file}'; printf %s "$SECRET_KEY_FALLBACKS"`]
+    for (const [program = '', ...args] of [node, shell])
+      expect(execFileSync(program, args, { encoding: 'utf8', env })).toBe(key)
+  },
+)
+
 test('a rotation says of a key with a comma that it can only be kept in code', () => {
   const { stdout } = sojourn(['secret', '--rotate'], { SECRET_KEY: `${oldKey},with-a-comma` })
-  expect(stdout).toMatch(/comma in it, so it is left out: name it in code/)
+  expect(stdout).toMatch(/comma or a quote in it, so it is left out: name it in code/)
   expect(variablesIn(stdout).SECRET_KEY_FALLBACKS).toBe('')
 })
 

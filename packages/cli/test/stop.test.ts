@@ -141,3 +141,15 @@ describe('SIGTERM and SIGINT', () => {
     expect(serving.output).not.toMatch(/Listening/)
   })
 })
+
+test('SIGTERM to one worker: another serves in its place while it finishes', async () => {
+  const { serving, address, worker } = await start()
+  const held = fetchText(address)
+  await serving.line(/^1 waiting/)
+  process.kill(worker, 'SIGTERM')
+  await serving.line(/^Worker \d+ took its place/)
+  expect(await fetchText(`${address}/quick`)).toBe('quick')
+  process.kill(worker, 'SIGUSR2')
+  expect(await held).toBe('last')
+  await serving.line(new RegExp(`^closed ${worker}$`))
+})

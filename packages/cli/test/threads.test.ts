@@ -33,18 +33,19 @@ test('a thread that dies: its process finishes, is replaced, and says why', asyn
   const [pid] = await serving.pids()
   await fetchText(`${address}/crash`).catch(() => undefined)
   await serving.line(/out of luck/)
-  await serving.line(new RegExp(`^Worker ${pid} ended with code 1. Starting another`))
+  await serving.line(new RegExp(`^Worker ${pid} is stopping. Starting another`))
   await serving.line(/took its place/)
   expect([...(await answering(address, 2))].join()).not.toContain(`${pid}.`)
 })
 
-test('a thread that dies: what the others have in flight is finished', async () => {
+test('a thread that dies: what the others have in flight is finished, while another process serves', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sojourn-threads-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const late = join(folder, 'late')
   writeFileSync(late, '')
   const serving = new Serving([fixture('who.mjs'), '--server', 'threads', '--threads', '2'], { LATE: late })
   const address = await serving.address()
+  const [pid] = await serving.pids()
   const own = (path: string) => get(address + path, { agent: new Agent() })
   const held: { thread: string; answer: Promise<string> }[] = []
   // Until both threads hold one.
@@ -58,6 +59,9 @@ test('a thread that dies: what the others have in flight is finished', async () 
   }
   own('/crash').on('error', () => undefined)
   await serving.line(/A thread ended with code 1/)
+  // Meanwhile others serve.
+  await serving.line(/took its place/)
+  expect(await fetchText(address)).not.toContain(`${pid}.`)
   rmSync(late)
   const answers = await Promise.allSettled(held.map(({ answer }) => answer))
   const finished = answers.flatMap((each, at) => (each.status === 'fulfilled' ? [held[at]?.thread] : []))

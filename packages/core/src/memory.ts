@@ -29,7 +29,7 @@ interface Entry {
 const sweepInterval = 60_000
 
 const lonely =
-  'sessions are in the memory of this process: they end with it, and other workers do not see them (SESSION_STORE=filesystem or redis do)'
+  'sessions are in the memory of this process, so they end with it, and other workers do not see them: set SESSION_STORE=filesystem or redis'
 
 /** Sessions in the memory of one process: for development, tests, and to see what a shared store cures. */
 export function memoryStore(): SessionStore & UserIndex & NamedSessions {

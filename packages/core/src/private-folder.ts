@@ -110,7 +110,8 @@ function quote(path: string): string {
 }
 
 /** The nearest folder upwards that has a package.json, or else `folder` itself. */
-function projectRoot(folder: string): string {
+/** The nearest folder with a `package.json`, from this one upwards; if there is none, this one. */
+export function projectRoot(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {
     if (existsSync(join(at, 'package.json'))) return at
     if (dirname(at) === at) return folder

@@ -4,7 +4,7 @@ import { settled, withDeadline } from './deadline.ts'
 import { assertTakesOver } from './former-sessions.ts'
 import { Keyring, Signer } from './keys.ts'
 import { type Engine, SessionRequest } from './request.ts'
-import { resolveSecrets } from './secrets.ts'
+import { givenSecrets, resolveSecrets, weaknessOf } from './secrets.ts'
 import { selectStore } from './select-store.ts'
 import {
   badSetting,
@@ -145,7 +145,7 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   }
   const sessions = new Sessions(engine, fingerprintOf(deriveKeys('fingerprint')))
   // For who runs the application, such as `sojourn serve`, which closes them at the end.
-  channel('sojourn:opened').publish({ sessions })
+  channel('sojourn:opened').publish({ sessions, weakness: weaknessOf(givenSecrets(options, env)) })
   return sessions
 }
 

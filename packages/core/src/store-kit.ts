@@ -6,7 +6,7 @@ export { codeOf, ignoring, isSessionError, SessionError, unavailable } from './e
 export { handleOf, isId, newId } from './ids.ts'
 export { assertJson } from './json.ts'
 export { Keyring, signatureLength } from './keys.ts'
-export { openPrivateFolder, projectFolder, unwritable } from './private-folder.ts'
+export { openPrivateFolder, projectFolder, projectRoot, unwritable } from './private-folder.ts'
 export { givenSecrets, weaknessOf, weakSecret } from './secrets.ts'
 export type { OpenStore, StoreContext } from './select-store.ts'
 export { evicts, hasUserIndex, idOf } from './store.ts'

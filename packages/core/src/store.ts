@@ -84,7 +84,7 @@ export interface StoreHealth {
   readonly reachable: boolean
   /** Milliseconds for one round trip to wherever the sessions are. */
   readonly latency: number
-  /** What endangers sessions here, one sentence each; empty when all is well. */
+  /** What endangers sessions here, as `what is wrong: what to do`; empty when all is well. */
   readonly warnings: readonly string[]
   /**
    * Where the sessions are, as the end of a sentence, if that is worth a word at start: `in /srv/sessions`, `at

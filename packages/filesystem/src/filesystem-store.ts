@@ -184,11 +184,18 @@ class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
     const { bavail, blocks, ffree, files } = disk
     const latency = performance.now() - start
     const warnings: string[] = []
-    if (bavail < blocks * scarce) warnings.push('the disk is almost full: new sessions will be refused')
+    if (bavail < blocks * scarce)
+      warnings.push(
+        'the disk is almost full, so new sessions will be refused: free some, or set SESSION_DIR to another disk',
+      )
     if (ffree < files * scarce)
-      warnings.push('the disk is almost out of inodes: new sessions will be refused')
+      warnings.push(
+        'the disk is almost out of inodes, so new sessions will be refused: remove files, or set SESSION_DIR to another disk',
+      )
     if (this.#threshold > 0 && cleanup.count >= this.#threshold) {
-      warnings.push('the threshold is reached: live sessions are being ended')
+      warnings.push(
+        'the threshold is reached, so live sessions are being ended: set SESSION_FILE_THRESHOLD to twice what the busiest hour has',
+      )
     }
     const medium = mediumOf(disk.type)
     if (medium.startsWith('network'))

@@ -1,11 +1,12 @@
+import { readFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { projectFolder } from '@sojourn/core/store-kit'
+import { projectRoot } from '@sojourn/core/store-kit'
 
 const register = 'used-by'
 
 /**
- * Notes in the folder that this project keeps its sessions there. Best effort: what a full or read-only disk refuses is
+ * Notes in the folder that this application keeps its sessions there. Best effort: what a full or read-only disk refuses is
  * refused for better reasons elsewhere.
  */
 export async function moveIn(folder: string): Promise<void> {
@@ -15,7 +16,7 @@ export async function moveIn(folder: string): Promise<void> {
   } catch {}
 }
 
-/** The other projects that keep, or kept, sessions in the folder: for each a file that tells of it. */
+/** The other applications that keep, or kept, sessions in the folder: for each a file that tells of it. */
 export async function othersIn(folder: string): Promise<string[]> {
   const names = await readdir(join(folder, register)).catch(() => [])
   return names.filter(name => name !== nameOf()).map(name => join(folder, register, name))
@@ -32,7 +33,17 @@ export async function timeIn(folder: string): Promise<number | undefined> {
   }
 }
 
-/** Each project has one of its own, from which its name can be read. */
+/** Of the application's package: the same in every folder that it is deployed to. */
 function nameOf(): string {
-  return basename(projectFolder())
+  const root = projectRoot(process.cwd())
+  return encodeURIComponent(packageNameIn(root) ?? basename(root))
+}
+
+function packageNameIn(root: string): string | undefined {
+  try {
+    const { name }: { name?: unknown } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    return typeof name === 'string' && name !== '' ? name : undefined
+  } catch {
+    return undefined
+  }
 }

@@ -16,7 +16,7 @@ const longestLag = 5
 const longestGap = 2 ** 20
 
 interface Findings {
-  /** What endangers sessions in these servers, one sentence each. */
+  /** What endangers sessions in these servers: see `StoreHealth`. */
   readonly warnings: readonly string[]
   /** Of the first of them. */
   readonly details: Readonly<Record<string, string | number>>
@@ -134,10 +134,10 @@ function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
       ? 'the server can not write to its disk: see its log'
       : '',
     replicated && info.connected_slaves === '0'
-      ? 'no replica follows a master, so nobody can take its place'
+      ? 'no replica follows a master, so nobody can take its place: start one, or see the log of the one that should'
       : '',
     behind.length > 0
-      ? `${behind.length} of ${replicas.length} replicas are behind, so a failover would undo changes`
+      ? `${behind.length} of ${replicas.length} replicas are behind, so a failover would undo changes: see their logs, and the network between`
       : '',
   ].filter(warning => warning !== '')
 }

@@ -76,7 +76,7 @@ function namesBelow(outside: string, directory: string): string[] {
     const inside = relative(directory, path)
     if (/^users\/[0-9a-f]{2}\/[0-9a-f]{62}\/([0-9a-f]{64}|sign-ins|ended)$/.test(inside)) return undefined
     if (inside.startsWith('index-v5')) return keyIn(readFileSync(path, 'utf8'))
-    if (/^used-by\/sojourn-\d+-[\w-]+$/.test(inside)) return undefined
+    if (/^used-by\/[\w.%-]+$/.test(inside)) return undefined
     return ['lock', 'created', 'destroyed'].includes(inside) ? undefined : path
   })
   return names.filter(name => name !== undefined).sort()

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort, RedisServer } from '@sojourn/redis-servers'
@@ -23,9 +25,9 @@ function temporaryFolder(): string {
 }
 
 /** An application's folder, which has no packages. */
-function bareProject(): string {
+function bareProject(name = 'bare'): string {
   const folder = temporaryFolder()
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name, type: 'module' }))
   return folder
 }
 
@@ -204,9 +206,18 @@ describe('what is broken is found in one run, with what mends it', () => {
     expect(diagnosis.code).toBe(1)
     expect(troubles(diagnosis)).toEqual([
       expect.stringMatching(
-        /^warning filesystem: other applications keep sessions here too.*used-by\/sojourn-\S*acceptance.* -> give each a SESSION_DIR of its own$/,
+        /^warning filesystem: other applications keep sessions here too.*used-by\/\S*acceptance.* -> give each a SESSION_DIR of its own$/,
       ),
     ])
+  })
+
+  test('one application that is deployed to a new folder is no second one', () => {
+    const env = { SESSION_DIR: sessionFolder() }
+    for (const _deployment of [1, 2]) {
+      const folder = bareProject('a-shop')
+      symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'))
+      expect(troubles(doctor({ env, cwd: folder }))).toEqual([])
+    }
   })
 
   test('the package of the store is not installed', () => {
@@ -244,6 +255,42 @@ describe("an application's module", () => {
         /^warning proxy: cookies are Secure.*does not trust one.* -> app\.set\('trust proxy', 1\)/,
       ),
     ])
+  })
+
+  test('is asked for a weak secret, though it has a logger of its own', () => {
+    const env = { SESSION_DIR: sessionFolder(), NODE_ENV: 'development', SECRET_KEY: '' }
+    const diagnosis = doctor({ env, args: [module('own-logger.ts')] })
+    expect(troubles(diagnosis)).toContainEqual(
+      expect.stringMatching(/^warning secret: .*one that everybody knows.* -> Run sojourn secret and give/),
+    )
+  })
+
+  test('is asked for all sessions that it opens', () => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('two-sessions.ts')] })
+    const cookies = diagnosis.checks.filter(({ name }) => name === 'cookie').map(({ found }) => found)
+    expect(cookies).toEqual([expect.stringMatching(/^__Host-sid;/), expect.stringMatching(/^admin;/)])
+  })
+
+  test('may listen to a port that is taken, end with it, and print: the answer is JSON, and its own goes to stderr', async () => {
+    const taken = createServer().listen(0)
+    onTestFinished(() => void taken.close())
+    await once(taken, 'listening')
+    const address = taken.address()
+    const port = typeof address === 'object' && address ? address.port : 0
+    const env = { SESSION_DIR: sessionFolder(), PORT: `${port}` }
+    const diagnosis = doctor({ env, args: [module('listens.ts')] })
+    expect(troubles(diagnosis)).toEqual([])
+    expect(diagnosis.code).toBe(0)
+    expect(diagnosis.output).toMatch(/^listening$/m)
+  })
+
+  test('that ends the process is a failure, with what it said', () => {
+    const file = join(bareProject(), 'exits.js')
+    writeFileSync(file, 'console.error("no settings file"); process.exit(1)')
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [file] })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis)).toEqual([expect.stringMatching(/^failure module: it ended the process/)])
+    expect(diagnosis.output).toMatch(/^no settings file$/m)
   })
 
   test('that does not start is a failure with its message', () => {

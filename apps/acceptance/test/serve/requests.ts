@@ -10,6 +10,7 @@ export interface Answer {
 
 /** A request that was sent: its bytes have left, on a connection that stands. */
 export interface Sent {
+  readonly request: ClientRequest
   readonly left: Promise<void>
   readonly answer: Promise<Answer>
 }
@@ -17,11 +18,13 @@ export interface Sent {
 /** What sends requests to a port of loopback: over connections of their own, or over those that stand. */
 export class Client {
   readonly #port: number
-  readonly #standing = new Agent({ keepAlive: true })
+  readonly #standing: Agent
   readonly #own = new Agent({ keepAlive: false })
 
-  constructor(port: number) {
+  /** @param connections how many of those that stand at most */
+  constructor(port: number, connections = Number.POSITIVE_INFINITY) {
     this.#port = port
+    this.#standing = new Agent({ keepAlive: true, maxSockets: connections })
   }
 
   send(path: string, cookie: string | undefined, over: 'standing' | 'own'): Sent {
@@ -32,7 +35,7 @@ export class Client {
       agent: over === 'own' ? this.#own : this.#standing,
       ...(cookie && { headers: { cookie } }),
     })
-    return { left: hasLeft(request), answer: answerTo(request) }
+    return { request, left: hasLeft(request), answer: answerTo(request) }
   }
 
   ask(path: string, cookie?: string, over: 'standing' | 'own' = 'own'): Promise<Answer> {

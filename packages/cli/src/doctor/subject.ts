@@ -1,21 +1,32 @@
 import { randomBytes } from 'node:crypto'
+import { Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Environment, SessionStore, Settings } from '@sojourn/core'
 import { chooseStore, resolveSettings, selectStore, setApplicationFolder } from '@sojourn/core/setup'
 import { givenSecrets, Keyring } from '@sojourn/core/store-kit'
 import { explain } from '../explain.ts'
-import { loadApp } from '../load-app.ts'
+import { load, type Opened, trustsProxy } from '../load-app.ts'
 import { relayConsole } from '../relay-console.ts'
-import { type Check, fromError, fromWarning, ok } from './check.ts'
-import { secretCheck } from './secret-check.ts'
+import { type Check, failure, fromError, fromWarning, ok, warning } from './check.ts'
+import { secretCheck, secretCheckOf } from './secret-check.ts'
 
 /** What an application has: as far as it could be opened. */
 export interface Subject {
-  readonly settings?: Settings
-  readonly store?: SessionStore
-  readonly trustsProxy?: boolean | undefined
   readonly checks: readonly Check[]
+  /** One for each that the application opened. */
+  readonly opened: readonly OpenedSessions[]
+  readonly trustsProxy?: boolean | undefined
   readonly close: () => Promise<void>
 }
+
+export interface OpenedSessions {
+  readonly settings: Settings
+  /** Unless it could not be opened. */
+  readonly store?: SessionStore
+}
+
+/** Milliseconds for a module to be loaded, after which what it has opened until then is looked at. */
+const patience = 10_000
 
 const nothing = async () => undefined
 
@@ -27,7 +38,7 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
   try {
     settings = resolveSettings({}, env)
   } catch (error) {
-    return { checks: [...checks, fromError('settings', explain(error))], close: nothing }
+    return { checks: [...checks, fromError('settings', explain(error))], opened: [], close: nothing }
   }
   const { name, reason } = chooseStore(undefined, env)
   const said: Check[] = []
@@ -38,37 +49,70 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
     // The store's own warnings are asked for again.
     const fallback = said.filter(({ found }) => !found.startsWith('Session storage: '))
     checks.push(ok('store', `${store.name}, because ${reason}`), ...fallback)
-    return { settings, store, checks, close: () => store.close() }
+    return { checks, opened: [{ settings, store }], close: () => store.close() }
   } catch (error) {
     checks.push(ok('store', `${name}, because ${reason}`), fromError(name, explain(error)))
-    return { settings, checks, close: nothing }
+    return { checks, opened: [{ settings }], close: nothing }
   }
 }
 
-/** Opens an application's module, and takes from it the sessions that it opened. */
+/**
+ * Loads an application's module, and takes from it the sessions that it opens. It need export nothing, and may listen: it
+ * gets any free port then, because its own may be that of the application that runs.
+ */
 export async function fromModule(url: string, env: Environment): Promise<Subject> {
   process.argv.splice(2)
+  listenAnywhere()
   const said: string[] = []
   const restoreConsole = relayConsole((_to, text) => said.push(text))
+  const tellAll = () => process.stderr.write(said.map(line => `${line}\n`).join(''))
+  process.once('exit', tellAll)
+  const { opened, loaded } = load(url)
+  const close = async () => {
+    await Promise.all(opened.map(({ sessions }) => sessions.close()))
+  }
   try {
-    const app = await loadApp(url)
-    const [sessions] = app.sessions
-    if (sessions === undefined) {
-      const checks = [
-        fromError('module', `${url} opens no sessions. Call openSessions() while it is loaded.`),
-      ]
-      return { checks, close: app.close }
+    const module = await Promise.race([loaded, sleep(patience, undefined, { ref: false })])
+    const late = `${url} has not been loaded within ${patience / 1000} s`
+    if (opened.length === 0) {
+      const found = module === undefined ? late : `${url} opens no sessions`
+      return {
+        checks: [failure('module', found, 'Call openSessions() while it is loaded.')],
+        opened: [],
+        close,
+      }
     }
-    const { settings, store } = sessions
-    const chosen = said.find(line => line.startsWith('Session storage initialized: '))
-    const secrets = said.filter(line => /secret/i.test(line)).map(line => fromWarning('secret', line))
-    const secret = secrets.length > 0 ? secrets : [ok('secret', 'strong enough for production')]
-    const checks = [...secret, ok('store', chosen?.replace(/^[^:]+: /, '') ?? store.name)]
-    return { settings, store, trustsProxy: app.trustsProxy, checks, close: app.close }
+    const checks = [
+      ...(module === undefined ? [warning('module', late, 'See what it waits for.')] : []),
+      ...opened.flatMap(each => [secretCheckOf(each.weakness, env), storeCheck(each, said)]),
+    ]
+    return {
+      checks,
+      opened: opened.map(({ sessions }) => sessions),
+      trustsProxy: trustsProxy(module?.app),
+      close,
+    }
   } catch (error) {
-    return { checks: [secretCheck(env), fromError('module', explain(error))], close: nothing }
+    return { checks: [fromError('module', explain(error))], opened: [], close }
   } finally {
+    process.off('exit', tellAll)
     restoreConsole()
+  }
+}
+
+/** What was said at start tells more, if it was said to the console. */
+function storeCheck({ sessions: { store } }: Opened, said: readonly string[]): Check {
+  const announced = 'Session storage initialized: '
+  const line = said.find(each => each.startsWith(`${announced}${store.name} `))
+  return ok('store', line?.slice(announced.length) ?? store.name)
+}
+
+/** For this process. */
+function listenAnywhere(): void {
+  const { listen } = Server.prototype
+  Server.prototype.listen = function (this: Server, ...args: unknown[]) {
+    const done = args.find(each => typeof each === 'function')
+    return Reflect.apply(listen, this, [{ port: 0, host: '127.0.0.1' }, done])
   }
 }
 
