@@ -15,8 +15,8 @@ export interface ControlGroup {
  * the host's, of which only the root is there. Elsewhere than on Linux there are none.
  */
 export function controlGroups(controller: 'cpu' | 'memory'): ControlGroup[] {
-  const lines = (textOf('/proc/self/cgroup') ?? '').split('\n').map(line => line.split(':'))
-  return lines.flatMap(([, controllers = '', path = '/']) => {
+  const lines = (textOf('/proc/self/cgroup') ?? '').matchAll(/^\d+:([^:]*):(.*)$/gm)
+  return [...lines].flatMap(([, controllers = '', path = '/']) => {
     if (controllers !== '' && !controllers.split(',').includes(controller)) return []
     const version = controllers === '' ? 2 : 1
     return upwards(path).map(at => {

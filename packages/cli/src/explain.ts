@@ -1,44 +1,43 @@
-import { inspect } from 'node:util'
 import { isSessionError } from '@sojourn/core'
 
 /** A user and a password in a URL. The password may have any characters, so it ends with the last `@` of the word. */
 const credentials = /(?<=:\/\/)[^\s/:@'"`]*:[^\s'"`]*@/g
 
 /**
- * An error as an operator wants to read it: Sojourn's own say what to do, others need to be found in the code. What a
- * module throws may show a URL with a password.
+ * An error as an operator wants to read it: Sojourn's own say what to do, others need to be found in the code. Of those
+ * only the stack is shown, since their properties may hold anything, and no password of a URL in it.
  */
 export function explain(error: unknown): string {
-  return explained(error).replace(credentials, '***@')
+  if (isSessionError(error)) return [error.message, ...causesOf(error, messageOf)].join('\n  because: ')
+  if (error instanceof ListenFailure) return error.message
+  return [stackOf(error), ...causesOf(error, stackOf)].join('\n  because: ')
 }
 
-function explained(error: unknown): string {
-  if (isSessionError(error)) return [error.message, ...causes(error)].join('\n  because: ')
-  if (isListenError(error)) return explainListen(error)
-  return inspect(error)
+function causesOf(error: unknown, told: (error: unknown) => string): string[] {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause === undefined ? [] : [told(cause), ...causesOf(cause, told)]
 }
 
-function causes(error: Error): string[] {
-  return error.cause instanceof Error ? [error.cause.message, ...causes(error.cause)] : []
+function messageOf(error: unknown): string {
+  return masked(error instanceof Error ? error.message : String(error))
 }
 
-interface ListenError extends Error {
-  readonly code: string
-  readonly port?: number | string
+function stackOf(error: unknown): string {
+  return masked(error instanceof Error ? (error.stack ?? error.message) : String(error))
 }
 
-function isListenError(error: unknown): error is ListenError {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    'syscall' in error &&
-    /^(bind|listen)/.test(`${error.syscall}`)
-  )
+function masked(text: string): string {
+  return text.replace(credentials, '***@')
 }
 
-function explainListen(error: ListenError): string {
-  const port = error.port === undefined ? 'The port' : `Port ${error.port}`
-  if (error.code === 'EADDRINUSE') return `${port} is in use. Choose another with --port or PORT.`
-  if (error.code === 'EACCES') return `${port} is not allowed to this user. Choose one from 1024 on.`
-  return `Can't listen: ${error.message}. Check --host and --port.`
+/** With a message for operators. */
+export class ListenFailure extends Error {}
+
+/** Why the address can't be listened to. */
+export function explainListen(error: unknown): string {
+  const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: unknown }
+  const which = Number(port) > 0 ? `Port ${port}` : 'The port'
+  if (code === 'EADDRINUSE') return `${which} is in use. Choose another with --port or PORT.`
+  if (code === 'EACCES') return `${which} is not allowed to this user. Choose one from 1024 on.`
+  return `Can't listen: ${message}. Check --host and --port.`
 }

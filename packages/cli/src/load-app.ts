@@ -21,6 +21,8 @@ export interface App {
 /** Sessions that an application opened. */
 export interface Opened {
   readonly sessions: Sessions
+  /** Why they are kept in this store. */
+  readonly reason: string
   /** Of its secret: a sentence that says why production refuses it, or `null`. */
   readonly weakness: string | null
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '@sojourn/core'
 import { type Ready, retireMessage } from './messages.ts'
-import { crashLoop, longEnoughMs, restartDelay } from './restarts.ts'
+import { crashLoop, firstDelayMs, longEnoughMs, restartDelay } from './restarts.ts'
 import type { WorkerProcess } from './worker-process.ts'
 
 /** What a place asks of the whole. */
@@ -8,8 +8,8 @@ export interface Staff {
   readonly log: Logger
   /** Starts a worker for a place. @throws when all are stopping */
   fork(place: number): WorkerProcess
-  /** Lets another worker accept what comes to this place. */
-  standIn(place: number): void
+  /** Lets another worker accept what comes to places whose workers don't. */
+  standIn(): void
   /** Milliseconds for which any worker ever served: if that was long, what ends workers now may pass. */
   longestLife(): number
   isStopping(): boolean
@@ -74,9 +74,12 @@ export class Place {
         throw new Error(
           `Worker ${worker.pid} ${how}, as ${shortLives - 1} before it, each within ${longEnough / 1000} s. Giving up: mend what they said above, then start again.`,
         )
+      this.#staff.standIn()
+      // What ends them all, such as the end of a terminal, may come to the workers first.
+      await this.#staff.pause(firstDelayMs)
+      if (this.#staff.isStopping()) return
       log.warn(`Worker ${worker.pid} ${how}. Starting another.`)
-      this.#staff.standIn(this.#number)
-      await this.#staff.pause(restartDelay(shortLives))
+      await this.#staff.pause(restartDelay(shortLives) - firstDelayMs)
       if (this.#staff.isStopping()) return
       // Meanwhile it may have been renewed.
       if (worker === this.#worker) await this.#refill()

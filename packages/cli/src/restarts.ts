@@ -10,7 +10,7 @@ export type Cause = 'itself' | 'others'
  */
 export const longEnoughMs: Readonly<Record<Cause, number>> = { itself: 60_000, others: 500 }
 
-const firstDelayMs = 50
+export const firstDelayMs = 50
 const longestDelayMs = 5_000
 
 /** Milliseconds to wait after so many short lives in a row; 0 of them is a worker that had lived long enough. */

@@ -49,6 +49,6 @@ function rotation(key: string, env: Environment): string[] {
     ...(strong.some(secret => cannotBeWritten.test(secret)) ? ['#', unwritable] : []),
     ...(isQuoted ? ['#', quotes] : []),
     `SECRET_KEY=${key}`,
-    `SECRET_KEY_FALLBACKS=${old.length === 0 ? '<the SECRET_KEY until now>' : fallbacks}`,
+    `SECRET_KEY_FALLBACKS=${old.length === 0 ? "'<the SECRET_KEY until now>'" : fallbacks}`,
   ]
 }

@@ -68,7 +68,7 @@ export function serveCommand(log: Logger, env: NodeJS.ProcessEnv): Command {
         stop: flags.stopTimeout,
         start: flags.startTimeout,
       }
-      const address = { port: flags.port, host }
+      const address = { port: flags.port, host: host || undefined }
       const count = countOf(flags, env, command)
       process.exitCode = await serve({ url: moduleUrl(module), server, ...count, address, limits }, log, env)
     })

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { extname, join } from 'node:path'
 import type { Environment, Logger } from '@sojourn/core'
-import { explain } from './explain.ts'
+import { explainListen } from './explain.ts'
 import { fromPlan, type Limits, type Plan } from './plan.ts'
 import { stopSignal } from './signals.ts'
 import { type Address, bindOne, bindSeveral, type Sockets } from './sockets.ts'
@@ -36,7 +36,7 @@ export async function serve(options: ServeOptions, log: Logger, env: Environment
   try {
     bound = await bind(options, log)
   } catch (error) {
-    log.error(explain(error))
+    log.error(explainListen(error))
     return 1
   }
   const workers = new Workers(log, place => launch(options, bound, place), options.limits)
@@ -51,6 +51,7 @@ export async function serve(options: ServeOptions, log: Logger, env: Environment
     log.error(error instanceof Error ? error.message : String(error))
     code = 1
   }
+  bound.release()
   for (const socket of bound.sockets) socket.close()
   const clean = await workers.stop()
   return clean ? code : 1
@@ -75,9 +76,9 @@ async function bind({ server, count, address }: ServeOptions, log: Logger): Prom
 }
 
 /** Processes can't inherit sockets there. */
-function leaveToCluster({ port, sockets }: Sockets): Sockets {
-  for (const socket of sockets) socket.close()
-  return { port, sockets: [] }
+function leaveToCluster(bound: Sockets): Sockets {
+  for (const socket of bound.sockets) socket.close()
+  return { ...bound, sockets: [] }
 }
 
 function launch(
@@ -118,13 +119,14 @@ async function keepServing(
 /** The first one alone: a module that fails then does so once. */
 async function start(
   workers: Workers,
-  { threads }: Bound,
+  { threads, release }: Bound,
   { count }: ServeOptions,
   log: Logger,
   env: Environment,
 ): Promise<void> {
   const processes = threads === null ? count : 1
   const first = await workers.add(0)
+  release()
   const others = await Promise.all(
     Array.from({ length: processes - 1 }, (_, index) => workers.add(index + 1)),
   )

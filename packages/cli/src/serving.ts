@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
-import { explain } from './explain.ts'
+import { explain, explainListen, ListenFailure } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
 import { type App, loadApp } from './load-app.ts'
 import type { FromWorker } from './messages.ts'
@@ -82,7 +82,9 @@ export class Serving {
     const socket = fds[this.#place]
     if (socket !== undefined) server.listen(inherited(socket))
     else server.listen({ port, ...(host !== undefined && { host }) })
-    await once(server, 'listening')
+    await once(server, 'listening').catch((error: unknown) => {
+      throw new ListenFailure(explainListen(error))
+    })
   }
 
   /** A socket takes connections as long as any process has a copy of it; threads of a process have one together. */

@@ -19,6 +19,8 @@ export interface Socket {
 export interface Sockets {
   readonly port: number
   readonly sockets: readonly Socket[]
+  /** Others may try to bind the port: it is listened to, so that they will notice, or no longer needed. */
+  release(): void
 }
 
 /** libuv's UV_TCP_REUSEPORT. */
@@ -56,25 +58,24 @@ export async function bindSeveral(at: Address, count: number): Promise<Sockets> 
   // Whoever else shares the port in this way would not be noticed.
   const { port, sockets } = await bindOne(at)
   for (const probe of sockets) probe.close()
-  if (process.platform === 'linux') await claim(port, at)
-  return bind(
-    { ...at, port },
-    Array.from({ length: count }, () => reusePort),
-  )
+  const release = process.platform === 'linux' ? await claim(port, at) : () => undefined
+  const several = Array.from({ length: count }, () => reusePort)
+  return { ...(await bind({ ...at, port }, several)), release }
 }
 
 /**
- * Of several that start at the same time, none of which listens yet, one gets the address: by a name among Linux's
- * abstract sockets, which ends with the process and is as wide as the network that ports are of.
+ * Of several that start at the same time, none of which listens yet, one gets the port: by a name among Linux's abstract
+ * sockets, which ends with the process and is as wide as the network that ports are of.
  */
-async function claim(port: number, at: Address): Promise<void> {
+async function claim(port: number, at: Address): Promise<() => void> {
   const claimed = net.createServer(stranger => stranger.destroy()).unref()
   try {
-    claimed.listen(`\0sojourn-serve:${at.host ?? '*'}:${port}`)
+    claimed.listen(`\0sojourn-serve:${port}`)
     await once(claimed, 'listening')
   } catch {
     throw listenError('EADDRINUSE', { ...at, port })
   }
+  return () => void claimed.close()
 }
 
 /** What a server listens on that is to take its connections from an inherited socket. */
@@ -102,7 +103,7 @@ async function bind(at: Address, flags: readonly number[]): Promise<Sockets> {
     for (const handle of handles) handle.close()
     throw error
   }
-  return { port, sockets: handles }
+  return { port, sockets: handles, release: () => undefined }
 }
 
 function createServerHandle(...args: Parameters<CreateServerHandle>): Handle | number {

@@ -6,8 +6,11 @@ import type { Logger } from '@sojourn/core'
 import { Command } from 'commander'
 import { doctorCommand } from './doctor-command.ts'
 import { explain } from './explain.ts'
+import { surviveLostReaders } from './lost-readers.ts'
 import { secretCommand } from './secret-command.ts'
 import { serveCommand } from './serve-command.ts'
+
+surviveLostReaders()
 
 const toStderr = (message: string, colour?: 'yellow' | 'red') =>
   void process.stderr.write(`${colour ? styleText(colour, message, { stream: process.stderr }) : message}\n`)
@@ -25,7 +28,7 @@ try {
     .version(version)
     .showHelpAfterError('(--help tells more)')
     .addCommand(serveCommand(log, process.env))
-    .addCommand(doctorCommand(process.env))
+    .addCommand(doctorCommand())
     .addCommand(secretCommand(process.env))
     .parseAsync()
 } catch (error) {

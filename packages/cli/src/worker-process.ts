@@ -42,6 +42,7 @@ export class WorkerProcess {
   #readyAt: number | undefined
   #endedAt: number | undefined
   #stopLimit: NodeJS.Timeout | undefined
+  #isLeaving = false
   #wasKilled = false
 
   /**
@@ -60,7 +61,7 @@ export class WorkerProcess {
     hearing(message => {
       if (message.sojourn === 'said') hear(message)
       if (message.sojourn === 'ready') this.#readyAt = performance.now()
-      if (message.sojourn === 'leaving') this.#limitStop()
+      if (message.sojourn === 'leaving') this.#leave()
     })
     this.started = new Promise(resolve => {
       const fail = (text: string) => resolve({ sojourn: 'failed', message: text })
@@ -91,6 +92,11 @@ export class WorkerProcess {
     return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
   }
 
+  /** It accepts what comes. */
+  get isServing(): boolean {
+    return this.#readyAt !== undefined && this.#endedAt === undefined && !this.#isLeaving
+  }
+
   get pid(): number | undefined {
     return this.#worker.process.pid
   }
@@ -109,6 +115,11 @@ export class WorkerProcess {
   /** Ends it at once. */
   kill(): void {
     this.#worker.process.kill('SIGKILL')
+  }
+
+  #leave(): void {
+    this.#isLeaving = true
+    this.#limitStop()
   }
 
   #limitStop(): void {

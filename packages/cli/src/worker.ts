@@ -1,3 +1,4 @@
+import { surviveLostReaders } from './lost-readers.ts'
 import { type FromWorker, isAdopt, retireMessage, stopMessage } from './messages.ts'
 import { toPlan } from './plan.ts'
 import { Serving } from './serving.ts'
@@ -9,6 +10,8 @@ const serving =
   plan.threads === null
     ? new Serving(plan, plan.place, message => process.send?.(message))
     : new Threads(plan, plan.threads, message => process.send?.(message))
+
+surviveLostReaders()
 
 // Ctrl-C in a terminal, or its end, reaches the workers too: the primary decides. SIGTERM means this worker alone.
 process.on('SIGINT', () => undefined)

@@ -39,7 +39,7 @@ export class Workers {
     this.#staff = {
       log,
       fork: place => this.#fork(place),
-      standIn: place => this.#standIn(place),
+      standIn: () => this.#standIn(),
       longestLife: () => this.#lookForLongestLife(),
       isStopping: () => this.#stopping.signal.aborted,
       pause: ms => sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => undefined),
@@ -113,11 +113,11 @@ export class Workers {
     if (wasKilled) this.#log.error(`Worker ${worker.pid} did not end in time and was killed.`)
   }
 
-  /** By whoever has served longest: the others may be about to die of the same. */
-  #standIn(place: number): void {
-    const others = this.#places.filter((_, number) => number !== place).map(({ worker }) => worker)
-    const [best] = others.toSorted((a, b) => b.served - a.served)
-    best?.adopt(place)
+  /** For all that don't serve, by whoever has served longest: the others may be about to die of the same. */
+  #standIn(): void {
+    const serving = this.#places.map(({ worker }) => worker).filter(worker => worker.isServing)
+    const [best] = serving.toSorted((a, b) => b.served - a.served)
+    for (const [number, { worker }] of this.#places.entries()) if (!worker.isServing) best?.adopt(number)
   }
 
   #lookForLongestLife(): number {

@@ -53,22 +53,34 @@ test('a module that listens to the port itself once it is loaded is served, and 
   expect(serving.output).not.toMatch(/EADDRINUSE|Starting another/)
 })
 
-test('of two that start on one port at the same time, one gets it', async () => {
-  const { port, close } = await takePort()
-  await close()
-  const folder = mkdtempSync(join(tmpdir(), 'sojourn-port-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  const late = join(folder, 'late')
-  writeFileSync(late, '')
-  const start = () => new Serving([fixture('late.mjs'), '--workers', '2', '--port', port], { LATE: late })
-  const [one, other] = [start(), start()]
-  const [refused, served] = await Promise.race([
-    one.exit.then(() => [one, other] as const),
-    other.exit.then(() => [other, one] as const),
+test.each(['127.0.0.1', 'localhost', '::'])(
+  'of two that start on one port at the same time, one as %s, one gets it',
+  async host => {
+    const { port, close } = await takePort()
+    await close()
+    const folder = mkdtempSync(join(tmpdir(), 'sojourn-port-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const late = join(folder, 'late')
+    writeFileSync(late, '')
+    const start = (...options: string[]) =>
+      new Serving([fixture('late.mjs'), '--workers', '2', '--port', port, ...options], { LATE: late })
+    const [one, other] = [start(), start('--host', host)]
+    const [refused, served] = await Promise.race([
+      one.exit.then(() => [one, other] as const),
+      other.exit.then(() => [other, one] as const),
+    ])
+    expect(refused.lines).toEqual([`Port ${port} is in use. Choose another with --port or PORT.`])
+    rmSync(late)
+    expect(await fetchText(await served.address())).toMatch(/^\d+$/)
+  },
+)
+
+test('an address that can not be listened to is named, without a stack', async () => {
+  const serving = serve(fixture('listener.ts'), '--host', 'nowhere.invalid')
+  expect(await serving.exit).toBe(1)
+  expect(serving.lines).toEqual([
+    expect.stringMatching(/^Can't listen: .*nowhere\.invalid\. Check --host and --port\.$/),
   ])
-  expect(refused.lines).toEqual([`Port ${port} is in use. Choose another with --port or PORT.`])
-  rmSync(late)
-  expect(await fetchText(await served.address())).toMatch(/^\d+$/)
 })
 
 test('variables that are set to nothing are as good as not set', async () => {

@@ -102,3 +102,15 @@ test('SIGHUP: a connection that waits for its next request may do so as long as 
     'close',
   ])
 })
+
+test('SIGHUP, when nobody reads what is logged any more: workers are replaced all the same', async () => {
+  const { serving, change } = start('--workers', '2')
+  const address = await serving.address()
+  await serving.line(/^Primary/)
+  serving.process.stdout?.destroy()
+  serving.process.stderr?.destroy()
+  change('new')
+  serving.signal('SIGHUP')
+  await expect.poll(() => fetchText(address), { timeout: 10_000 }).toBe('new')
+  expect(serving.process.exitCode).toBeNull()
+})

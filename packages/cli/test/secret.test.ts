@@ -71,6 +71,6 @@ test('a rotation says of a key with a comma that it can only be kept in code', (
 
 test('without a key until now, a rotation says where to put it', () => {
   expect(sojourn(['secret', '--rotate']).stdout).toMatch(
-    /^SECRET_KEY=[\w-]{43}\nSECRET_KEY_FALLBACKS=<the SECRET_KEY until now>\n$/m,
+    /^SECRET_KEY=[\w-]{43}\nSECRET_KEY_FALLBACKS='<the SECRET_KEY until now>'\n$/m,
   )
 })

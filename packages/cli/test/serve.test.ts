@@ -79,18 +79,20 @@ describe('workers', () => {
     expect([...seen].sort()).toEqual([other, Number(replacement)].sort())
   })
 
-  test('while one is dead, another answers what comes to its socket', async () => {
+  test.each([1, 2])('while %i of 3 are dead, another answers what comes to their sockets', async dead => {
     const folder = mkdtempSync(join(tmpdir(), 'sojourn-late-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const late = join(folder, 'late')
-    const serving = new Serving([fixture('late.mjs'), '--workers', '2'], { LATE: late })
+    const serving = new Serving([fixture('late.mjs'), '--workers', '3'], { LATE: late })
     const address = await serving.address()
-    const [victim = 0, other] = await serving.pids()
+    const pids = await serving.pids()
     writeFileSync(late, '')
-    process.kill(victim, 'SIGKILL')
-    await serving.line(/Starting another/)
-    const answers = await Promise.all(Array.from({ length: 40 }, () => fetchText(address)))
-    expect(new Set(answers)).toEqual(new Set([String(other)]))
+    for (const victim of pids.slice(0, dead)) {
+      process.kill(victim, 'SIGKILL')
+      await serving.line(new RegExp(`^Worker ${victim} .*Starting another`))
+    }
+    const answers = await Promise.all(Array.from({ length: 60 }, () => fetchText(address)))
+    expect(new Set(answers)).toEqual(new Set(pids.slice(dead).map(String)))
     expect(serving.output).not.toMatch(/took its place/)
     rmSync(late)
     await serving.line(/took its place/)

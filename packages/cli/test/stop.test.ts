@@ -38,6 +38,19 @@ async function refused(port: number): Promise<void> {
 }
 
 describe('SIGTERM and SIGINT', () => {
+  test('while one finishes, the next can already serve on its port', async () => {
+    const { serving, address, port, worker } = await start()
+    const held = fetchText(address)
+    await serving.line(/^1 waiting/)
+    serving.signal('SIGTERM')
+    await refused(port)
+    const next = serve(fixture('slow.mjs'), '--workers', '1', '--port', String(port))
+    expect(await fetchText(`${await next.address()}/quick`)).toBe('quick')
+    process.kill(worker, 'SIGUSR2')
+    expect(await held).toBe('last')
+    expect(await serving.exit).toBe(0)
+  })
+
   test.each(['SIGTERM', 'SIGINT'] as const)('%s: requests in flight are finished', async signal => {
     const { serving, address, port, worker } = await start()
     const agent = new Agent({ keepAlive: true })

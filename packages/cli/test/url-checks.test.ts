@@ -27,6 +27,15 @@ test('one that fails once it has a session is not well', async () => {
   expect(seen.join()).not.toMatch(/ok one session/)
 })
 
+test('requests that are refused say nothing of the session', async () => {
+  const seen = await verdicts((req, res) =>
+    req.headers.cookie ? res.writeHead(429).end() : res.setHeader('Set-Cookie', 'sid=a.b').end(),
+  )
+  expect(seen).toContain(
+    'warning one session: parallel requests were refused with 429, so it can not be told whether they saw the same one',
+  )
+})
+
 test('a cookie of another name is told of', async () => {
   const seen = await verdicts((_req, res) => res.setHeader('Set-Cookie', '__Host-sid=a.b; Secure').end())
   expect(seen).toContain('warning url cookie: no cookie sid came, but __Host-sid')

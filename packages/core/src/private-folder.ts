@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -59,10 +61,7 @@ function foundOrMade(folder: string): Stats {
     makeFolder(folder)
     return lstatSync(folder)
   } catch (cause) {
-    throw badFolder(
-      `The session folder ${folder} can't be made. Choose another with SESSION_DIR, or run: sudo install -d -m 700 -o ${owner()} ${quote(folder)}`,
-      cause,
-    )
+    throw unusable(folder, 'made', cause, `sudo install -d -m 700 -o ${owner()} ${quote(folder)}`)
   }
 }
 
@@ -88,12 +87,47 @@ function closeToOthers(folder: string): void {
 
 /** For a folder that is there and closed to others, in which nothing can be made. */
 export function unwritable(folder: string, cause: unknown): SessionError {
-  const isReadOnly = codeOf(cause) === 'EROFS'
-  const command = isReadOnly ? `sudo mount -o remount,rw ${quote(folder)}` : `chmod u+rwx ${quote(folder)}`
-  return badFolder(
-    `The session folder ${folder} can't be written to. Choose another with SESSION_DIR, or run: ${command}`,
+  const path = quote(folder)
+  return unusable(
+    folder,
+    'written to',
     cause,
+    `sudo chown -R ${owner()} ${path} && sudo chmod -R u+rwX ${path}`,
   )
+}
+
+/** @param command which mends it, unless the cause tells of something else */
+function unusable(folder: string, what: string, cause: unknown, command: string): SessionError {
+  const found = `The session folder ${folder} can't be ${what}.`
+  const code = codeOf(cause)
+  const closed = closedAbove(folder)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return badFolder(`${found} Free space (df, df -i), or choose another disk with SESSION_DIR.`, cause)
+  if (closed !== undefined)
+    return badFolder(`${found} This user can't enter ${closed}. Choose another with SESSION_DIR.`, cause)
+  const mending = code === 'EROFS' ? `sudo mount -o remount,rw ${quote(mountOf(folder))}` : command
+  return badFolder(`${found} Choose another with SESSION_DIR, or run: ${mending}`, cause)
+}
+
+/** The folder on the way there that this user may not enter. */
+function closedAbove(folder: string): string | undefined {
+  let closed: string | undefined
+  for (let at = dirname(folder); at !== dirname(at); at = dirname(at)) {
+    try {
+      accessSync(at, constants.X_OK)
+    } catch (error) {
+      if (codeOf(error) === 'EACCES') closed = at
+    }
+  }
+  return closed
+}
+
+/** Where the file system is mounted in which the folder is, or would be. */
+function mountOf(folder: string): string {
+  const device = statSync(folder, { throwIfNoEntry: false })?.dev
+  const above = dirname(folder)
+  if (above === folder) return folder
+  return device === undefined || statSync(above).dev === device ? mountOf(above) : folder
 }
 
 function badFolder(message: string, cause?: unknown): SessionError {
@@ -105,11 +139,10 @@ function owner(): string {
 }
 
 /** For a shell, so that the command in a message runs as pasted. */
-function quote(path: string): string {
+export function quote(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }
 
-/** The nearest folder upwards that has a package.json, or else `folder` itself. */
 /** The nearest folder with a `package.json`, from this one upwards; if there is none, this one. */
 export function projectRoot(folder: string): string {
   for (let at = folder; ; at = dirname(at)) {

@@ -28,6 +28,12 @@ export interface Choice {
   readonly reason: string
 }
 
+export interface Selected {
+  readonly store: SessionStore
+  /** As in `Choice`, or that it is the fallback. */
+  readonly reason: string
+}
+
 /** Milliseconds that a store may take to say why it can't be used, after its own deadline. */
 const grace = 100
 
@@ -53,7 +59,7 @@ export function chooseStore(asked: string | undefined, env: Environment): Choice
 }
 
 /** Opens the store that was chosen, with the fallback that the operator allowed, and says what it did. */
-export async function selectStore(options: SessionOptions, context: StoreContext): Promise<SessionStore> {
+export async function selectStore(options: SessionOptions, context: StoreContext): Promise<Selected> {
   const { store: asked } = options
   const { env, logger } = context
   if (typeof asked === 'object') {
@@ -81,7 +87,7 @@ export async function selectStore(options: SessionOptions, context: StoreContext
   } catch (error) {
     if (name !== 'redis' || fallback === undefined || !isUnavailable(error)) throw error
     logger.warn(
-      `${error.message} So sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own: users will be signed out when another one answers.`,
+      `${error.message} So sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own, so users will be signed out when another one answers.`,
     )
     return announce(await open(fallback, context), 'SESSION_FALLBACK', context)
   }
@@ -107,10 +113,16 @@ export function setApplicationFolder(folder: string): void {
   Reflect.set(globalThis, applicationFolder, folder)
 }
 
+/** What `setApplicationFolder` was told. */
+export function toldApplicationFolder(): string | undefined {
+  const told: unknown = Reflect.get(globalThis, applicationFolder)
+  return typeof told === 'string' ? told : undefined
+}
+
 /** Where packages are looked for first. */
 function folderOfMain(): string[] {
-  const told: unknown = Reflect.get(globalThis, applicationFolder)
-  if (typeof told === 'string') return [told]
+  const told = toldApplicationFolder()
+  if (told !== undefined) return [told]
   const main = process.argv[1]
   return main ? [dirname(main)] : []
 }
@@ -126,7 +138,9 @@ async function importFromApplication(specifier: string): Promise<Record<string, 
   }
   throw new SessionError(
     'ERR_SESSION_STORE_MISSING',
-    `The session store needs the package ${specifier}, which is not installed. Run: npm install ${specifier}`,
+    Object.values(ownStores).includes(specifier)
+      ? `The session store needs the package ${specifier}, which is not installed. Run: npm install ${specifier}`
+      : `The session store needs the package ${specifier}, which is not installed. SESSION_STORE is redis, filesystem, cookie, memory or a package: npm install ${specifier}`,
   )
 }
 
@@ -149,7 +163,7 @@ async function announce(
   store: SessionStore,
   reason: string,
   { logger, settings }: StoreContext,
-): Promise<SessionStore> {
+): Promise<Selected> {
   const { location, warnings } = await healthOf(store, settings.storeTimeout + grace).catch(
     (error: unknown) => {
       leave(store)
@@ -159,7 +173,7 @@ async function announce(
   const where = location === undefined ? '' : ` ${location}, verified`
   logger.info(`Session storage initialized: ${store.name}${where} (${reason})`)
   for (const warning of warnings) logger.warn(`Session storage: ${warning}.`)
-  return store
+  return { store, reason }
 }
 
 /** Closes it for what it may hold, whatever becomes of that. */

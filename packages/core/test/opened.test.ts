@@ -25,5 +25,13 @@ test('who runs the application hears of sessions that it opens', async () => {
   channel('sojourn:opened').subscribe(hear)
   onTestFinished(() => void channel('sojourn:opened').unsubscribe(hear))
   const sessions = await open(secret)
-  expect(heard).toEqual([{ sessions }])
+  const weak = await open('dev')
+  expect(heard).toEqual([
+    { sessions, reason: 'the store option', weakness: null },
+    {
+      sessions: weak,
+      reason: 'the store option',
+      weakness: expect.stringMatching(/one that everybody knows/),
+    },
+  ])
 })

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, openSync, writeSync } from 'node:f
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '@sojourn/core'
-import { openPrivateFolder } from '@sojourn/core/store-kit'
+import { openPrivateFolder, unwritable } from '@sojourn/core/store-kit'
 import { type BucketFile, BucketFiles, hashOf, Turns } from './bucket-files.ts'
 import type { Folder } from './keyv-cacache.ts'
 import { FolderLocks } from './locks.ts'
@@ -274,7 +274,11 @@ function messageOf(error: unknown): string {
 }
 
 function openTally(folder: string, name: string): number {
-  return openSync(join(folder, name), 'a', 0o600)
+  try {
+    return openSync(join(folder, name), 'a', 0o600)
+  } catch (cause) {
+    throw unwritable(folder, cause)
+  }
 }
 
 /** False on a full disk: the count then falls behind, and the timer makes up for it. */

@@ -15,7 +15,14 @@ import type {
   UserSession,
   Written,
 } from '@sojourn/core'
-import { isId, isSessionError, longestTimer, projectFolder, unavailable } from '@sojourn/core/store-kit'
+import {
+  isId,
+  isSessionError,
+  longestTimer,
+  projectFolder,
+  quote,
+  unavailable,
+} from '@sojourn/core/store-kit'
 import { encodeRecord, KeyvStore, userIn } from '@sojourn/keyv'
 import { Cleanup, type CleanupOptions } from './cleanup.ts'
 import { KeyvCacache } from './keyv-cacache.ts'
@@ -204,7 +211,7 @@ class FilesystemStore extends KeyvStore implements Eviction, UserIndex {
       )
     if (others.length > 0) {
       warnings.push(
-        `other applications keep sessions here too, and all count against one threshold (those that no longer do: rm ${others.join(' ')}): give each a SESSION_DIR of its own`,
+        `other applications keep sessions here too, and all count against one threshold (those that no longer do: rm ${others.map(quote).join(' ')}): give each a SESSION_DIR of its own`,
       )
     }
     const time = await timeIn(directory)

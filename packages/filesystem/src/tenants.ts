@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { chmod, mkdir, readdir, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { projectRoot } from '@sojourn/core/store-kit'
+import { projectFolder, projectRoot, toldApplicationFolder } from '@sojourn/core/store-kit'
 
 const register = 'used-by'
 
@@ -35,8 +35,8 @@ export async function timeIn(folder: string): Promise<number | undefined> {
 
 /** Of the application's package: the same in every folder that it is deployed to. */
 function nameOf(): string {
-  const root = projectRoot(process.cwd())
-  return encodeURIComponent(packageNameIn(root) ?? basename(root))
+  const root = projectRoot(toldApplicationFolder() ?? process.cwd())
+  return encodeURIComponent(packageNameIn(root) ?? basename(projectFolder(root)))
 }
 
 function packageNameIn(root: string): string | undefined {

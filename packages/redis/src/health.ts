@@ -126,9 +126,9 @@ function dangersOf({ info, save }: ServerFacts, replicated: boolean): string[] {
     isFull && policy === 'noeviction' ? noSpace : '',
     policy === 'noeviction'
       ? ''
-      : `the eviction policy is ${policy}, so live sessions end when memory is short: set maxmemory-policy noeviction`,
+      : `the eviction policy is ${policy}, so live sessions end when memory is short: run CONFIG SET maxmemory-policy noeviction in redis-cli, and set maxmemory-policy noeviction in redis.conf`,
     info.aof_enabled === '0' && save === ''
-      ? 'nothing is persisted, so all sessions end when the server does: set appendonly yes'
+      ? 'nothing is persisted, so all sessions end when the server does: run CONFIG SET appendonly yes in redis-cli, and set appendonly yes in redis.conf'
       : '',
     info.aof_last_write_status === 'err' || info.rdb_last_bgsave_status === 'err'
       ? 'the server can not write to its disk: see its log'

@@ -26,7 +26,8 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
     'it does not answer in time. Check that it is up and not overloaded, that no firewall is in between, and, for rediss://, that it speaks TLS',
   overloaded:
     'the client itself refuses the command, as it does when as many wait as may (commandsQueueMaxLength); the cause says why',
-  password: 'it refuses the user or the password, or wants one. Correct them in the URL',
+  password:
+    'it refuses the user or the password, or wants one. Correct them in the URL, or leave them out if it has none',
   permission:
     'its user may not do what sessions need. Allow it +get +set +del +strlen +pttl +eval +evalsha, and +time +hget +hset +hdel +hlen +hexists +hgetall +hscan +hrandfield +pexpire for the sessions of a user, on its keys, +select for a database with a number, +role if there are sentinels, and +cluster|slots +asking if it is a Cluster',
   certificate:
@@ -43,7 +44,8 @@ const whatToDo: Readonly<Record<RedisTrouble, string>> = {
   full: 'it is out of memory (maxmemory). Give it more, or let sessions end sooner',
   disk: 'it can not write to its disk, and takes no changes until it can. See its log',
   refused: 'it refuses the command; the cause says why',
-  disconnected: 'the connection broke. If that is always so, the server may want TLS: use rediss://',
+  disconnected:
+    'the connection broke. If that is always so, the server may want TLS (use rediss://), or have no connection left (maxclients)',
 }
 
 const certificateCodes =

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { freePort, RedisServer } from '@sojourn/redis-servers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { doctor, troubles } from './doctor.ts'
+import { applicationFolder, doctor, troubles } from './doctor.ts'
 import { Served } from './served.ts'
 
 const isRoot = process.getuid?.() === 0
@@ -118,7 +118,7 @@ describe('what is broken is found in one run, with what mends it', () => {
     expect(diagnosis.code).toBe(1)
     expect(troubles(diagnosis)).toEqual([
       expect.stringMatching(
-        /^warning redis: the eviction policy is volatile-lru.* -> set maxmemory-policy noeviction$/,
+        /^warning redis: the eviction policy is volatile-lru.* -> run CONFIG SET maxmemory-policy noeviction in redis-cli, /,
       ),
     ])
   })
@@ -134,6 +134,51 @@ describe('what is broken is found in one run, with what mends it', () => {
         /^failure filesystem: .*can't be written to\. -> Choose another with SESSION_DIR, or run: sudo mount -o remount,rw /,
       ),
     ])
+  })
+
+  test.skipIf(!canMount)('the folder is to be on a read-only disk: what is mounted again is the disk', () => {
+    const disk = temporaryFolder()
+    const folder = join(disk, 'sessions')
+    const script = `mount -t tmpfs -o ro,mode=0755 tmpfs '${disk}' && exec "$@"`
+    const launcher = ['unshare', '-m', 'sh', '-c', script, 'sh']
+    const diagnosis = doctor({ env: { SESSION_DIR: folder }, launcher })
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(
+        new RegExp(`^failure filesystem: .* or run: sudo mount -o remount,rw ${disk}\\b(?!/)`),
+      ),
+    ])
+  })
+
+  test.skipIf(!canMount)('the disk has no inodes left', () => {
+    const folder = sessionFolder()
+    const script = `mount -t tmpfs -o nr_inodes=2,mode=0700 tmpfs '${folder}' && exec "$@"`
+    const launcher = ['unshare', '-m', 'sh', '-c', script, 'sh']
+    const diagnosis = doctor({ env: { SESSION_DIR: folder }, launcher })
+    expect(diagnosis.code).toBe(2)
+    expect(troubles(diagnosis).join('\n')).toMatch(
+      /^failure filesystem: .*can't be written to\. -> Free space \(df, df -i\), or choose another disk with SESSION_DIR/,
+    )
+  })
+
+  test.skipIf(!nobodyCanRun)('the folder lies in one that is closed to the user who runs it', () => {
+    const closed = temporaryFolder()
+    const launcher = ['setpriv', '--reuid', `${nobody}`, '--regid', `${nobody}`, '--clear-groups']
+    const diagnosis = doctor({ env: { SESSION_DIR: join(closed, 'sessions') }, launcher })
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringContaining(`-> This user can't enter ${closed}. Choose another with SESSION_DIR.`),
+    ])
+  })
+
+  test.skipIf(!nobodyCanRun)('what is in the folder belongs to another user', () => {
+    const folder = sessionFolder()
+    chmodSync(dirname(folder), 0o755)
+    const env = { SESSION_DIR: folder }
+    expect(doctor({ env }).code).toBe(0)
+    chownSync(folder, nobody, nobody)
+    const launcher = ['setpriv', '--reuid', `${nobody}`, '--regid', `${nobody}`, '--clear-groups']
+    expect(troubles(doctor({ env, launcher })).join('\n')).toMatch(
+      /^failure filesystem: .*can't be written to\. -> .* or run: sudo chown -R 65534 /,
+    )
   })
 
   test.skipIf(!nobodyCanRun)('the folder can not be written to by the user who runs it', () => {
@@ -249,7 +294,7 @@ describe("an application's module", () => {
   test('is asked for what it sets in code', () => {
     const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('express-app.ts')] })
     const found = Object.fromEntries(diagnosis.checks.map(check => [check.name, check.found]))
-    expect(found.store).toMatch(/^filesystem in .*, verified/)
+    expect(found.store).toBe('filesystem, because no Redis URL is set')
     expect(troubles(diagnosis)).toEqual([
       expect.stringMatching(
         /^warning proxy: cookies are Secure.*does not trust one.* -> app\.set\('trust proxy', 1\)/,
@@ -291,6 +336,48 @@ describe("an application's module", () => {
     expect(diagnosis.code).toBe(2)
     expect(troubles(diagnosis)).toEqual([expect.stringMatching(/^failure module: it ended the process/)])
     expect(diagnosis.output).toMatch(/^no settings file$/m)
+  })
+
+  test('may write to descriptor 1, and what it says is heard', () => {
+    const file = join(bareProject(), 'prints.cjs')
+    writeFileSync(file, 'require("node:fs").writeSync(1, "by descriptor\\n"); console.error("by console")')
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [file] })
+    expect(troubles(diagnosis)).toEqual([expect.stringMatching(/^failure module: .*opens no sessions/)])
+    expect(diagnosis.output).toMatch(/^by descriptor\nby console$/m)
+  }, 90_000)
+
+  test('may open its sessions in a function that nobody waits for', () => {
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('main.cjs')] })
+    expect(troubles(diagnosis)).toEqual([])
+  })
+
+  test('whose store never closes is diagnosed all the same', () => {
+    const diagnosis = doctor({ env: {}, args: [module('never-closes.ts')] })
+    expect(diagnosis.checks.map(({ name }) => name)).toContain('a session')
+    expect(diagnosis.code).toBe(0)
+  })
+
+  test('that never comes to an end is a failure', () => {
+    const file = join(bareProject(), 'hangs.js')
+    writeFileSync(file, 'for (;;) {}')
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [file] })
+    expect(troubles(diagnosis)).toEqual([
+      expect.stringMatching(/^failure module: nothing more was found within 30 s/),
+    ])
+  }, 90_000)
+
+  test('is the same application from wherever it is looked at', () => {
+    const env = { SESSION_DIR: sessionFolder() }
+    for (const cwd of [applicationFolder, temporaryFolder(), '/'])
+      expect(troubles(doctor({ env, args: [module('main.cjs')], cwd }))).toEqual([])
+  })
+
+  test('whose error has a secret does not show it', () => {
+    const file = join(bareProject(), 'throws.js')
+    writeFileSync(file, `throw Object.assign(new Error('no database'), { password: '${password}' })`)
+    const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [file] })
+    expect(troubles(diagnosis)).toEqual([expect.stringMatching(/^failure module: .*no database/)])
+    expect(diagnosis.output).not.toContain(password)
   })
 
   test('that does not start is a failure with its message', () => {

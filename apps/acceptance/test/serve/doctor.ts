@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 const command = join(dirname(fileURLToPath(import.meta.resolve('@sojourn/cli'))), 'sojourn.ts')
 /** From which the store packages can be found. */
-const applicationFolder = join(import.meta.dirname, '../..')
+export const applicationFolder = join(import.meta.dirname, '../..')
 
 export interface Check {
   readonly name: string

@@ -3,7 +3,8 @@ import { givenSecrets, weaknessOf } from '@sojourn/core/store-kit'
 import { type Check, failure, ok, warning } from './check.ts'
 
 const makeOne = 'Run sojourn secret and set what it prints as SECRET_KEY, the same for all workers.'
-const rotate = 'Run sojourn secret --rotate: it says how to change a key and sign nobody out.'
+const rotate =
+  'Run sojourn secret --rotate: it prints the lines that change the key, and says who is signed out.'
 const replace =
   'Run sojourn secret and give all workers what it prints: as SECRET_KEY, or where the module opens its sessions.'
 

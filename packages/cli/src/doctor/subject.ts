@@ -5,9 +5,8 @@ import type { Environment, SessionStore, Settings } from '@sojourn/core'
 import { chooseStore, resolveSettings, selectStore, setApplicationFolder } from '@sojourn/core/setup'
 import { givenSecrets, Keyring } from '@sojourn/core/store-kit'
 import { explain } from '../explain.ts'
-import { load, type Opened, trustsProxy } from '../load-app.ts'
-import { relayConsole } from '../relay-console.ts'
-import { type Check, failure, fromError, fromWarning, ok, warning } from './check.ts'
+import { load, trustsProxy } from '../load-app.ts'
+import { type Check, failure, fromError, ok, warning } from './check.ts'
 import { secretCheck, secretCheckOf } from './secret-check.ts'
 
 /** What an application has: as far as it could be opened. */
@@ -16,7 +15,6 @@ export interface Subject {
   /** One for each that the application opened. */
   readonly opened: readonly OpenedSessions[]
   readonly trustsProxy?: boolean | undefined
-  readonly close: () => Promise<void>
 }
 
 export interface OpenedSessions {
@@ -25,10 +23,10 @@ export interface OpenedSessions {
   readonly store?: SessionStore
 }
 
-/** Milliseconds for a module to be loaded, after which what it has opened until then is looked at. */
+/** Milliseconds for a module to be loaded and to open sessions, after which what it has opened until then is looked at. */
 const patience = 10_000
-
-const nothing = async () => undefined
+/** Milliseconds for the next sessions to be opened, by a function that the module has called. */
+const soon = 250
 
 /** Opens what an application in this environment and working directory would, if it leaves all to the environment. */
 export async function fromEnvironment(env: Environment): Promise<Subject> {
@@ -38,73 +36,59 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
   try {
     settings = resolveSettings({}, env)
   } catch (error) {
-    return { checks: [...checks, fromError('settings', explain(error))], opened: [], close: nothing }
+    return { checks: [...checks, fromError('settings', explain(error))], opened: [] }
   }
   const { name, reason } = chooseStore(undefined, env)
-  const said: Check[] = []
-  const warn = (text: string) => void said.push(fromWarning('store', text))
-  const logger = { info: () => undefined, warn, error: warn }
+  const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
   try {
-    const store = await selectStore({}, { settings, env, logger, deriveKeys: keysFor(settings, env) })
-    // The store's own warnings are asked for again.
-    const fallback = said.filter(({ found }) => !found.startsWith('Session storage: '))
-    checks.push(ok('store', `${store.name}, because ${reason}`), ...fallback)
-    return { checks, opened: [{ settings, store }], close: () => store.close() }
+    const context = { settings, env, logger, deriveKeys: keysFor(settings, env) }
+    const { store, reason: found } = await selectStore({}, context)
+    checks.push(ok('store', `${store.name}, because ${found}`))
+    if (store.name !== name)
+      checks.push(
+        warning(
+          'store',
+          `${name}, because ${reason}, can not be used, so each machine keeps sessions of its own`,
+          'See why with SESSION_FALLBACK= npx sojourn doctor.',
+        ),
+      )
+    return { checks, opened: [{ settings, store }] }
   } catch (error) {
     checks.push(ok('store', `${name}, because ${reason}`), fromError(name, explain(error)))
-    return { checks, opened: [{ settings }], close: nothing }
+    return { checks, opened: [{ settings }] }
   }
 }
 
 /**
- * Loads an application's module, and takes from it the sessions that it opens. It need export nothing, and may listen: it
- * gets any free port then, because its own may be that of the application that runs.
+ * Loads an application's module, and takes from it the sessions that it opens, or that a function does which it calls. It
+ * need export nothing, and may listen: it gets any free port then, because its own may be that of the application that runs.
  */
 export async function fromModule(url: string, env: Environment): Promise<Subject> {
-  process.argv.splice(2)
   listenAnywhere()
-  const said: string[] = []
-  const restoreConsole = relayConsole((_to, text) => said.push(text))
-  const tellAll = () => process.stderr.write(said.map(line => `${line}\n`).join(''))
-  process.once('exit', tellAll)
   const { opened, loaded } = load(url)
-  const close = async () => {
-    await Promise.all(opened.map(({ sessions }) => sessions.close()))
-  }
+  const deadline = performance.now() + patience
   try {
-    const module = await Promise.race([loaded, sleep(patience, undefined, { ref: false })])
+    const module = await Promise.race([loaded, sleep(patience)])
+    do await sleep(soon)
+    while (opened.length === 0 && performance.now() < deadline)
     const late = `${url} has not been loaded within ${patience / 1000} s`
     if (opened.length === 0) {
       const found = module === undefined ? late : `${url} opens no sessions`
-      return {
-        checks: [failure('module', found, 'Call openSessions() while it is loaded.')],
-        opened: [],
-        close,
-      }
+      return { checks: [failure('module', found, 'Call openSessions() while it is loaded.')], opened: [] }
     }
-    const checks = [
-      ...(module === undefined ? [warning('module', late, 'See what it waits for.')] : []),
-      ...opened.flatMap(each => [secretCheckOf(each.weakness, env), storeCheck(each, said)]),
-    ]
+    const checks = opened.flatMap(({ sessions: { store }, reason, weakness }) => [
+      secretCheckOf(weakness, env),
+      ok('store', `${store.name}, because ${reason}`),
+    ])
+    if (module === undefined) checks.unshift(warning('module', late, 'See what it waits for.'))
     return {
       checks,
       opened: opened.map(({ sessions }) => sessions),
       trustsProxy: trustsProxy(module?.app),
-      close,
     }
   } catch (error) {
-    return { checks: [fromError('module', explain(error))], opened: [], close }
-  } finally {
-    process.off('exit', tellAll)
-    restoreConsole()
+    return { checks: [fromError('module', explain(error))], opened: [] }
   }
-}
-
-/** What was said at start tells more, if it was said to the console. */
-function storeCheck({ sessions: { store } }: Opened, said: readonly string[]): Check {
-  const announced = 'Session storage initialized: '
-  const line = said.find(each => each.startsWith(`${announced}${store.name} `))
-  return ok('store', line?.slice(announced.length) ?? store.name)
 }
 
 /** For this process. */

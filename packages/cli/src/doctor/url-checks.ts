@@ -32,7 +32,7 @@ export async function urlChecks(url: URL, { name, isWhole }: Expected): Promise<
       status,
       ok('url cookie', `${name}=...${attributes}`),
       ...(transport ? [{ ...transport, name: 'url transport' }] : []),
-      ...sharingChecks(answers, { name, isWhole }, pair),
+      ...sharingChecks(answers, { name, isWhole }, { pair, statusCode }),
       processCheck(answers),
     ]
   } catch (error) {
@@ -75,10 +75,20 @@ function reasonOf(error: unknown): string {
 function sharingChecks(
   answers: readonly IncomingMessage[],
   { name, isWhole }: Expected,
-  pair: string,
+  first: { readonly pair: string; readonly statusCode: number },
 ): Check[] {
+  const { pair } = first
   const down = answers.filter(({ statusCode = 0 }) => statusCode >= 500).length
   if (down > 0) return [broken(`${down} of ${answers.length} parallel requests failed on the server`)]
+  const refused = answers.find(({ statusCode = 0 }) => statusCode >= 400 && statusCode !== first.statusCode)
+  if (refused !== undefined)
+    return [
+      warning(
+        'one session',
+        `parallel requests were refused with ${refused.statusCode}, so it can not be told whether they saw the same one`,
+        'Name a path that answers whoever has a session, and that limits no rates.',
+      ),
+    ]
   if (isWhole) return []
   const strangers = answers.filter(answer => (cookieIn(answer, name)?.pair ?? pair) !== pair).length
   if (strangers === 0) return [ok('one session', `${answers.length} parallel requests saw the same one`)]
