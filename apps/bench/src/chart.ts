@@ -28,6 +28,7 @@ export function chartOf(rows: readonly Row[]): string {
   const width = labels + widest + 70
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" font-family="system-ui, sans-serif" font-size="13">`,
+    '<title>Requests per second as a share of the bare framework</title>',
     `<rect width="${width}" height="${y}" fill="#fff"/>`,
     ...parts,
     '</svg>\n',
