@@ -25,7 +25,8 @@ export function chartOf(rows: readonly Row[]): string {
       y += line / 2
     }
   }
-  const width = labels + widest + 70
+  const longest = Math.max(1, ...rows.map(({ toBare = 0 }) => toBare))
+  const width = Math.ceil(labels + longest * widest + 70)
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" font-family="system-ui, sans-serif" font-size="13">`,
     '<title>Requests per second as a share of the bare framework</title>',

@@ -13,17 +13,21 @@ export function explain(error: unknown): string {
   return [stackOf(error), ...causesOf(error, stackOf)].join('\n  because: ')
 }
 
-function causesOf(error: unknown, told: (error: unknown) => string): string[] {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause === undefined ? [] : [told(cause), ...causesOf(cause, told)]
+function causesOf(error: unknown, told: (error: unknown) => string, deepest = 5): string[] {
+  const cause = error instanceof Error && deepest > 0 ? error.cause : undefined
+  return cause === undefined ? [] : [told(cause), ...causesOf(cause, told, deepest - 1)]
 }
 
 function messageOf(error: unknown): string {
-  return masked(error instanceof Error ? error.message : String(error))
+  return masked(error instanceof Error ? error.message : named(error))
 }
 
 function stackOf(error: unknown): string {
-  return masked(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  return masked(error instanceof Error ? (error.stack ?? error.message) : named(error))
+}
+
+function named(thrown: unknown): string {
+  return typeof thrown === 'object' ? 'what was thrown is no Error' : String(thrown)
 }
 
 function masked(text: string): string {
@@ -36,6 +40,7 @@ export class ListenFailure extends Error {}
 /** Why the address can't be listened to. */
 export function explainListen(error: unknown): string {
   const { code, port, message } = error as NodeJS.ErrnoException & { readonly port?: unknown }
+  if (code === undefined) return message
   const which = Number(port) > 0 ? `Port ${port}` : 'The port'
   if (code === 'EADDRINUSE') return `${which} is in use. Choose another with --port or PORT.`
   if (code === 'EACCES') return `${which} is not allowed to this user. Choose one from 1024 on.`

@@ -23,6 +23,8 @@ export interface Opened {
   readonly sessions: Sessions
   /** Why they are kept in this store. */
   readonly reason: string
+  /** Why they are not kept where they should be. */
+  readonly trouble?: string
   /** Of its secret: a sentence that says why production refuses it, or `null`. */
   readonly weakness: string | null
 }

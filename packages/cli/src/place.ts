@@ -36,6 +36,10 @@ export class Place {
     return { place: new Place(staff, number, worker), ready }
   }
 
+  get number(): number {
+    return this.#number
+  }
+
   get worker(): WorkerProcess {
     return this.#worker
   }
@@ -56,6 +60,7 @@ export class Place {
     const old = this.#worker
     this.#worker = next
     old.stop(retireMessage)
+    this.#staff.standIn()
   }
 
   /** Until all stop. @throws Error if it can't be kept filled */
@@ -75,7 +80,7 @@ export class Place {
           `Worker ${worker.pid} ${how}, as ${shortLives - 1} before it, each within ${longEnough / 1000} s. Giving up: mend what they said above, then start again.`,
         )
       this.#staff.standIn()
-      // What ends them all, such as the end of a terminal, may come to the workers first.
+      // A signal to all of a process group may come to the workers first.
       await this.#staff.pause(firstDelayMs)
       if (this.#staff.isStopping()) return
       log.warn(`Worker ${worker.pid} ${how}. Starting another.`)

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { closeSync } from 'node:fs'
-import { createServer, type Server, type Socket } from 'node:net'
 import { explain, explainListen, ListenFailure } from './explain.ts'
 import { GracefulServer } from './graceful-server.ts'
 import { type App, loadApp } from './load-app.ts'
@@ -13,10 +12,10 @@ import { inherited } from './sockets.ts'
 export class Serving {
   readonly #plan: Plan
   readonly #place: number
-  readonly #adopted = new Map<number, Server>()
+  /** By the places whose sockets they accept from: first its own. */
+  readonly #servers = new Map<number, GracefulServer>()
   readonly #tell: (message: FromWorker) => void
   #app: App | undefined
-  #server: GracefulServer | undefined
   #stopping: Promise<number> | undefined
 
   /** @param place whose socket it accepts from */
@@ -31,19 +30,16 @@ export class Serving {
    * @returns whether it serves; if not, the primary was told why
    */
   async start(mayListen?: () => Promise<void>): Promise<boolean> {
-    const { url, limits, listen } = this.#plan
+    const { url, listen } = this.#plan
     const say = (to: 'stdout' | 'stderr', text: string) => this.#tell({ sojourn: 'said', to, text })
     const restoreConsole = relayConsole(say)
     try {
       // The plan is nothing to the application.
       process.argv.splice(2)
       const app = await loadApp(url, listen, text => say('stderr', text))
-      const server = new GracefulServer(limits)
-      server.on('request', app.listener)
       this.#app = app
       await mayListen?.()
-      await this.#listen(server)
-      this.#server = server
+      await this.#listen(app, this.#place)
       this.#tell(readyOf(app))
       return true
     } catch (error) {
@@ -66,40 +62,40 @@ export class Serving {
   }
 
   /** Accepts what comes to another's socket too: nobody else does until that one is replaced. */
-  adopt(place: number): void {
-    const { fds } = this.#plan.listen
-    const fd = fds[place]
-    const server = this.#server
-    const isMine = fd === fds[this.#place]
-    if (fd === undefined || isMine || server === undefined || this.#stopping || this.#adopted.has(place))
-      return
-    const pass = (socket: Socket) => server.emit('connection', socket)
-    this.#adopted.set(place, createServer(pass).listen(inherited(fd)))
+  async adopt(place: number): Promise<void> {
+    const isTaken = this.#servers.has(place) || this.#plan.listen.fds[place] === undefined
+    if (this.#app === undefined || isTaken || this.#stopping) return
+    await this.#listen(this.#app, place)
   }
 
-  async #listen(server: GracefulServer): Promise<void> {
-    const { port, host, fds } = this.#plan.listen
-    const socket = fds[this.#place]
-    if (socket !== undefined) server.listen(inherited(socket))
-    else server.listen({ port, ...(host !== undefined && { host }) })
-    await once(server, 'listening').catch((error: unknown) => {
+  async #listen({ listener }: App, place: number): Promise<void> {
+    const { limits, listen } = this.#plan
+    const { port, host, fds } = listen
+    const server = new GracefulServer(limits)
+    server.on('request', listener)
+    this.#servers.set(place, server)
+    const socket = fds[place]
+    try {
+      if (socket !== undefined) server.listen(inherited(socket))
+      else server.listen({ port, ...(host !== undefined && { host }) })
+      await once(server, 'listening')
+    } catch (error) {
       throw new ListenFailure(explainListen(error))
-    })
+    }
   }
 
   /** A socket takes connections as long as any process has a copy of it; threads of a process have one together. */
   #dropOthers(): void {
     const { threads, listen } = this.#plan
     if (threads !== null) return
-    for (const [place, fd] of listen.fds.entries())
-      if (fd !== listen.fds[this.#place] && !this.#adopted.has(place)) closeSync(fd)
+    for (const [place, fd] of listen.fds.entries()) if (!this.#servers.has(place)) closeSync(fd)
   }
 
   /** While it still starts, there is nothing to finish. */
   async #finish(soon: boolean): Promise<number> {
-    for (const server of this.#adopted.values()) server.close()
     this.#dropOthers()
-    const cut = (await this.#server?.stop(soon)) ?? 0
+    const stops = await Promise.all([...this.#servers.values()].map(server => server.stop(soon)))
+    const cut = stops.reduce((sum, count) => sum + count, 0)
     if (cut > 0)
       process.stderr.write(
         `${cut} requests took longer than ${this.#plan.limits.stop / 1000} s and were cut.\n`,

@@ -55,25 +55,30 @@ export async function bindOne(at: Address): Promise<Sockets> {
  * @throws Error with `code` ENOTSUP where the platform can't, EADDRINUSE also if another process has done the same
  */
 export async function bindSeveral(at: Address, count: number): Promise<Sockets> {
-  // Whoever else shares the port in this way would not be noticed.
-  const { port, sockets } = await bindOne(at)
-  for (const probe of sockets) probe.close()
-  const release = process.platform === 'linux' ? await claim(port, at) : () => undefined
-  const several = Array.from({ length: count }, () => reusePort)
-  return { ...(await bind({ ...at, port }, several)), release }
+  const release = process.platform === 'linux' && at.port !== 0 ? await claim(at) : () => undefined
+  try {
+    // Whoever else shares the port in this way would not be noticed.
+    const { port, sockets } = await bindOne(at)
+    for (const probe of sockets) probe.close()
+    const several = Array.from({ length: count }, () => reusePort)
+    return { ...(await bind({ ...at, port }, several)), release }
+  } catch (error) {
+    release()
+    throw error
+  }
 }
 
 /**
  * Of several that start at the same time, none of which listens yet, one gets the port: by a name among Linux's abstract
  * sockets, which ends with the process and is as wide as the network that ports are of.
  */
-async function claim(port: number, at: Address): Promise<() => void> {
+async function claim(at: Address): Promise<() => void> {
   const claimed = net.createServer(stranger => stranger.destroy()).unref()
   try {
-    claimed.listen(`\0sojourn-serve:${port}`)
+    claimed.listen(`\0sojourn-serve:${at.port}`)
     await once(claimed, 'listening')
   } catch {
-    throw listenError('EADDRINUSE', { ...at, port })
+    throw listenError('EADDRINUSE', at)
   }
   return () => void claimed.close()
 }

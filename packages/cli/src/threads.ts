@@ -33,7 +33,6 @@ export class Threads {
   readonly #tell: (message: FromWorker) => void
   readonly #threads: Worker[] = []
   readonly #ends: Promise<number>[] = []
-  #isReady = false
   #stopping: Promise<number> | undefined
 
   constructor(plan: Plan, count: number, tell: (message: FromWorker) => void) {
@@ -62,7 +61,7 @@ export class Threads {
       this.#tell(failed)
       return false
     }
-    this.#isReady = true
+    for (const ended of this.#ends) ended.then(code => this.#hearEnd(code)).catch(() => process.exit(1))
     const ready = answers.filter(answer => answer.sojourn === 'ready')
     const sessions = ready.flatMap(answer => answer.sessions)
     this.#tell({ sojourn: 'ready', sessions, trustsProxy: ready[0]?.trustsProxy })
@@ -83,7 +82,6 @@ export class Threads {
     const ended = new Promise<number>(resolve => thread.once('exit', resolve))
     this.#ends.push(ended)
     thread.on('error', error => process.stderr.write(`${inspect(error)}\n`))
-    ended.then(code => this.#hearEnd(code)).catch(() => process.exit(1))
     const loaded = new Promise<true>(resolve => {
       thread.on('message', message => message === loadedMessage && resolve(true))
     })
@@ -102,7 +100,7 @@ export class Threads {
   }
 
   async #hearEnd(code: number): Promise<void> {
-    if (!this.#isReady || this.#stopping !== undefined) return
+    if (this.#stopping !== undefined) return
     process.stderr.write(`A thread ended with code ${code}: its process finishes and is replaced.\n`)
     this.#tell({ sojourn: 'leaving', cause: 'itself' })
     process.exit((await this.stop(false)) || 1)

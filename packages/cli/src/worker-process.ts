@@ -34,7 +34,7 @@ export interface Death extends Parting {
 /** The primary's view of one worker. */
 export class WorkerProcess {
   readonly started: Promise<Ready | Failed>
-  /** It has ended, or says that it will. */
+  /** It has ended, or is about to. */
   readonly left: Promise<Parting>
   readonly ended: Promise<Death>
   readonly #worker: Worker
@@ -43,6 +43,7 @@ export class WorkerProcess {
   #endedAt: number | undefined
   #stopLimit: NodeJS.Timeout | undefined
   #isLeaving = false
+  #part: (parting: Parting) => void = () => undefined
   #wasKilled = false
 
   /**
@@ -61,7 +62,7 @@ export class WorkerProcess {
     hearing(message => {
       if (message.sojourn === 'said') hear(message)
       if (message.sojourn === 'ready') this.#readyAt = performance.now()
-      if (message.sojourn === 'leaving') this.#leave()
+      if (message.sojourn === 'leaving') this.#leave(message.cause)
     })
     this.started = new Promise(resolve => {
       const fail = (text: string) => resolve({ sojourn: 'failed', message: text })
@@ -80,9 +81,7 @@ export class WorkerProcess {
       )
     })
     this.left = new Promise((resolve, reject) => {
-      hearing(message => {
-        if (message.sojourn === 'leaving') resolve({ how: 'is stopping', cause: message.cause })
-      })
+      this.#part = resolve
       this.ended.then(resolve, reject)
     })
   }
@@ -104,7 +103,7 @@ export class WorkerProcess {
   /** Lets it finish what runs. */
   stop(message: typeof stopMessage | typeof retireMessage = stopMessage): void {
     this.#send(message)
-    this.#limitStop()
+    this.#leave()
   }
 
   /** Lets it accept what comes to the socket of a place whose worker has died. */
@@ -117,12 +116,10 @@ export class WorkerProcess {
     this.#worker.process.kill('SIGKILL')
   }
 
-  #leave(): void {
+  #leave(cause: Cause = 'others'): void {
+    if (this.#endedAt !== undefined) return
     this.#isLeaving = true
-    this.#limitStop()
-  }
-
-  #limitStop(): void {
+    this.#part({ how: 'is stopping', cause })
     this.#stopLimit ??= setTimeout(() => {
       this.#wasKilled = true
       this.kill()

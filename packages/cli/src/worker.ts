@@ -23,7 +23,7 @@ process.on('SIGTERM', () => {
 process.on('message', message => {
   if (message === stopMessage) stop(true)
   else if (message === retireMessage) stop(false)
-  else if (isAdopt(message) && serving instanceof Serving) serving.adopt(message.place)
+  else if (isAdopt(message) && serving instanceof Serving) serving.adopt(message.place).catch(() => end(1))
 })
 
 if (!(await serving.start())) end(1)

@@ -117,7 +117,7 @@ export class Workers {
   #standIn(): void {
     const serving = this.#places.map(({ worker }) => worker).filter(worker => worker.isServing)
     const [best] = serving.toSorted((a, b) => b.served - a.served)
-    for (const [number, { worker }] of this.#places.entries()) if (!worker.isServing) best?.adopt(number)
+    for (const { number, worker } of this.#places) if (!worker.isServing) best?.adopt(number)
   }
 
   #lookForLongestLife(): number {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { fetchText, fixture, Serving } from './serving.ts'
 
 function start(...options: string[]): { serving: Serving; change: (version: string) => void } {
@@ -113,4 +113,39 @@ test('SIGHUP, when nobody reads what is logged any more: workers are replaced al
   serving.signal('SIGHUP')
   await expect.poll(() => fetchText(address), { timeout: 10_000 }).toBe('new')
   expect(serving.process.exitCode).toBeNull()
+})
+
+describe('while an old worker finishes', () => {
+  /** One worker that holds a request, and has been replaced. */
+  async function replaced(): Promise<{
+    serving: Serving
+    address: string
+    held: Promise<string>
+    free: () => void
+  }> {
+    const folder = mkdtempSync(join(tmpdir(), 'sojourn-renew-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    const file = join(folder, 'held')
+    writeFileSync(file, '')
+    const serving = new Serving([fixture('held.mjs'), '--workers', '1'], {
+      HELD: file,
+      LATE: join(folder, 'late'),
+    })
+    const address = await serving.address()
+    const held = fetchText(`${address}/held`)
+    await serving.line(/^held by/)
+    serving.signal('SIGHUP')
+    await serving.line(/all new /)
+    return { serving, address, held, free: () => rmSync(file) }
+  }
+
+  test('its successor is watched: one that is killed is replaced', async () => {
+    const { serving, address, held, free } = await replaced()
+    const [, pid = ''] = await serving.line(/all new \(pid (\d+)\)/)
+    process.kill(Number(pid), 'SIGKILL')
+    await serving.line(/took its place/)
+    expect(await fetchText(address)).not.toBe(pid)
+    free()
+    await held
+  })
 })

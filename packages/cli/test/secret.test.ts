@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openSessions } from '@sojourn/core'
@@ -73,4 +73,11 @@ test('without a key until now, a rotation says where to put it', () => {
   expect(sojourn(['secret', '--rotate']).stdout).toMatch(
     /^SECRET_KEY=[\w-]{43}\nSECRET_KEY_FALLBACKS='<the SECRET_KEY until now>'\n$/m,
   )
+})
+
+test.skipIf(!existsSync('/dev/full'))('a key that could not be written is no success', () => {
+  const command = join(import.meta.dirname, '../src/sojourn.ts')
+  const script = '"$@" > /dev/full'
+  const node = [process.execPath, '--conditions=@sojourn/source', command, 'secret']
+  expect(spawnSync('sh', ['-c', script, 'sh', ...node]).status).not.toBe(0)
 })

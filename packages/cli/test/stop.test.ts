@@ -1,10 +1,13 @@
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, get } from 'node:http'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
-import { fetchText, fixture, type Serving, serve } from './serving.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { fetchText, fixture, Serving, serve } from './serving.ts'
 
 const inFlight = 12
 
@@ -165,4 +168,42 @@ test('SIGTERM to one worker: another serves in its place while it finishes', asy
   process.kill(worker, 'SIGUSR2')
   expect(await held).toBe('last')
   await serving.line(new RegExp(`^closed ${worker}$`))
+})
+
+test('SIGTERM: what came to the sockets of those that had died is finished by whoever stood in for them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sojourn-stop-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const [late, file] = [join(folder, 'late'), join(folder, 'held')]
+  const serving = new Serving([fixture('held.mjs'), '--workers', '5'], { LATE: late, HELD: file })
+  const address = await serving.address()
+  const pids = await serving.pids()
+  writeFileSync(late, '')
+  writeFileSync(file, '')
+  for (const victim of pids.slice(1)) {
+    process.kill(victim, 'SIGKILL')
+    await serving.line(new RegExp(`^Worker ${victim} .*Starting another`))
+  }
+  const held = Array.from({ length: 24 }, () => fetchText(`${address}/held`))
+  await expect.poll(() => serving.lines.filter(line => line.startsWith('held')).length).toBe(held.length)
+  serving.signal('SIGTERM')
+  await refused(Number(new URL(address).port))
+  rmSync(file)
+  expect(new Set(await Promise.all(held))).toEqual(new Set([String(pids[0])]))
+  expect(await serving.exit).toBe(0)
+})
+
+test('SIGTERM, while a dead worker has been replaced by a renewal: it ends as soon as all have finished', async () => {
+  const serving = serve(fixture('crashes-at.mjs'), '--workers', '1', '--stop-timeout', '100')
+  const address = await serving.address()
+  for (let deaths = 0; deaths < 5; deaths++) {
+    await fetchText(`${address}/crash`).catch(() => undefined)
+    await expect
+      .poll(() => serving.lines.filter(line => /Starting another/.test(line)).length)
+      .toBe(deaths + 1)
+  }
+  // It waits before it starts the next one.
+  serving.signal('SIGHUP')
+  await serving.line(/all new /)
+  serving.signal('SIGTERM')
+  expect(await serving.exit).toBe(0)
 })

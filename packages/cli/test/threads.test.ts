@@ -83,3 +83,8 @@ test('SIGTERM ends them with exit code 0', async () => {
   serving.signal('SIGTERM')
   expect(await serving.exit).toBe(0)
 })
+
+test('a thread that dies before the others listen is noticed', async () => {
+  const serving = threads('dies-alone.mjs', 2)
+  await serving.line(/^A thread ended with code 1: its process finishes and is replaced/)
+})

@@ -101,6 +101,8 @@ function unusable(folder: string, what: string, cause: unknown, command: string)
   const found = `The session folder ${folder} can't be ${what}.`
   const code = codeOf(cause)
   const closed = closedAbove(folder)
+  if (code === 'ENOTDIR')
+    return badFolder(`${found} A part of its path is a file. Choose another with SESSION_DIR.`, cause)
   if (code === 'ENOSPC' || code === 'EDQUOT')
     return badFolder(`${found} Free space (df, df -i), or choose another disk with SESSION_DIR.`, cause)
   if (closed !== undefined)

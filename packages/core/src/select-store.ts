@@ -32,6 +32,8 @@ export interface Selected {
   readonly store: SessionStore
   /** As in `Choice`, or that it is the fallback. */
   readonly reason: string
+  /** Why it is not the one that was chosen. */
+  readonly trouble?: string
 }
 
 /** Milliseconds that a store may take to say why it can't be used, after its own deadline. */
@@ -89,7 +91,10 @@ export async function selectStore(options: SessionOptions, context: StoreContext
     logger.warn(
       `${error.message} So sessions are kept in files (SESSION_FALLBACK=filesystem). On several machines each keeps its own, so users will be signed out when another one answers.`,
     )
-    return announce(await open(fallback, context), 'SESSION_FALLBACK', context)
+    return {
+      ...(await announce(await open(fallback, context), 'SESSION_FALLBACK', context)),
+      trouble: error.message,
+    }
   }
 }
 
@@ -136,11 +141,12 @@ async function importFromApplication(specifier: string): Promise<Record<string, 
     const importing = importFrom(folder, specifier)
     if (importing !== null) return importing
   }
+  const others = Object.values(ownStores).includes(specifier)
+    ? ''
+    : ' SESSION_STORE can also be redis, filesystem, cookie or memory.'
   throw new SessionError(
     'ERR_SESSION_STORE_MISSING',
-    Object.values(ownStores).includes(specifier)
-      ? `The session store needs the package ${specifier}, which is not installed. Run: npm install ${specifier}`
-      : `The session store needs the package ${specifier}, which is not installed. SESSION_STORE is redis, filesystem, cookie, memory or a package: npm install ${specifier}`,
+    `The session store needs the package ${specifier}, which is not installed.${others} Run: npm install ${specifier}`,
   )
 }
 

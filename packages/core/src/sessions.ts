@@ -123,7 +123,7 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
     logger.warn(`There is no session setting ${name}: it has no effect.`)
   const keyring = new Keyring(await resolveSecrets(options, env, logger))
   const deriveKeys = (purpose: string) => keyring.derive(purpose, settings.keyPrefix, settings.cookie.name)
-  const { store, reason } = await selectStore(options, { settings, env, logger, deriveKeys })
+  const { store, ...choice } = await selectStore(options, { settings, env, logger, deriveKeys })
   try {
     assertCan(store, settings, options)
   } catch (error) {
@@ -145,7 +145,11 @@ export async function openSessions(options: SessionOptions = {}): Promise<Sessio
   }
   const sessions = new Sessions(engine, fingerprintOf(deriveKeys('fingerprint')))
   // For who runs the application, such as `sojourn serve`, which closes them at the end.
-  channel('sojourn:opened').publish({ sessions, reason, weakness: weaknessOf(givenSecrets(options, env)) })
+  channel('sojourn:opened').publish({
+    ...choice,
+    sessions,
+    weakness: weaknessOf(givenSecrets(options, env)),
+  })
   return sessions
 }
 

@@ -310,6 +310,21 @@ describe("an application's module", () => {
     )
   })
 
+  test('whose store can not be used, and that falls back to files, is told why', () => {
+    const env = {
+      SESSION_DIR: sessionFolder(),
+      REDIS_URL: 'redis://127.0.0.1:1',
+      SESSION_FALLBACK: 'filesystem',
+    }
+    for (const args of [[], [module('main.cjs')]]) {
+      const diagnosis = doctor({ env, args })
+      expect(diagnosis.code).toBe(1)
+      expect(troubles(diagnosis)).toEqual([
+        expect.stringMatching(/^warning fallback: Redis at .*nothing listens there.* -> .*Start Redis/s),
+      ])
+    }
+  })
+
   test('is asked for all sessions that it opens', () => {
     const diagnosis = doctor({ env: { SESSION_DIR: sessionFolder() }, args: [module('two-sessions.ts')] })
     const cookies = diagnosis.checks.filter(({ name }) => name === 'cookie').map(({ found }) => found)

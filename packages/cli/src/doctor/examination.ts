@@ -36,6 +36,11 @@ export async function examination(task: Task): Promise<Check[]> {
   let isDone = false
   const kill = () => examiner.kill('SIGKILL')
   let limit = setTimeout(kill, patience)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      kill()
+      process.kill(process.pid, signal)
+    })
   examiner.on('message', message => {
     if (!isOurs(message)) return
     clearTimeout(limit)

@@ -28,7 +28,7 @@ if (url !== undefined) {
   }
   process.send?.(checksMessage(await urlChecks(url, expected)))
 }
-process.send?.(doneMessage)
+await new Promise(resolve => process.send?.(doneMessage, undefined, undefined, resolve))
 await Promise.all(opened.map(({ store }) => store?.close()))
 // An application may hold what keeps a process alive.
 process.exit()

@@ -26,7 +26,7 @@ export interface OpenedSessions {
 /** Milliseconds for a module to be loaded and to open sessions, after which what it has opened until then is looked at. */
 const patience = 10_000
 /** Milliseconds for the next sessions to be opened, by a function that the module has called. */
-const soon = 250
+const soon = 500
 
 /** Opens what an application in this environment and working directory would, if it leaves all to the environment. */
 export async function fromEnvironment(env: Environment): Promise<Subject> {
@@ -42,17 +42,9 @@ export async function fromEnvironment(env: Environment): Promise<Subject> {
   const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
   try {
     const context = { settings, env, logger, deriveKeys: keysFor(settings, env) }
-    const { store, reason: found } = await selectStore({}, context)
-    checks.push(ok('store', `${store.name}, because ${found}`))
-    if (store.name !== name)
-      checks.push(
-        warning(
-          'store',
-          `${name}, because ${reason}, can not be used, so each machine keeps sessions of its own`,
-          'See why with SESSION_FALLBACK= npx sojourn doctor.',
-        ),
-      )
-    return { checks, opened: [{ settings, store }] }
+    const selected = await selectStore({}, context)
+    checks.push(...storeChoice(selected.store, selected))
+    return { checks, opened: [{ settings, store: selected.store }] }
   } catch (error) {
     checks.push(ok('store', `${name}, because ${reason}`), fromError(name, explain(error)))
     return { checks, opened: [{ settings }] }
@@ -69,16 +61,19 @@ export async function fromModule(url: string, env: Environment): Promise<Subject
   const deadline = performance.now() + patience
   try {
     const module = await Promise.race([loaded, sleep(patience)])
-    do await sleep(soon)
-    while (opened.length === 0 && performance.now() < deadline)
+    for (let before = -1; opened.length === 0 || opened.length !== before; ) {
+      if (performance.now() > deadline) break
+      before = opened.length
+      await sleep(soon)
+    }
     const late = `${url} has not been loaded within ${patience / 1000} s`
     if (opened.length === 0) {
       const found = module === undefined ? late : `${url} opens no sessions`
       return { checks: [failure('module', found, 'Call openSessions() while it is loaded.')], opened: [] }
     }
-    const checks = opened.flatMap(({ sessions: { store }, reason, weakness }) => [
+    const checks = opened.flatMap(({ sessions: { store }, weakness, ...choice }) => [
       secretCheckOf(weakness, env),
-      ok('store', `${store.name}, because ${reason}`),
+      ...storeChoice(store, choice),
     ])
     if (module === undefined) checks.unshift(warning('module', late, 'See what it waits for.'))
     return {
@@ -89,6 +84,14 @@ export async function fromModule(url: string, env: Environment): Promise<Subject
   } catch (error) {
     return { checks: [fromError('module', explain(error))], opened: [] }
   }
+}
+
+function storeChoice(
+  store: SessionStore,
+  { reason, trouble }: { readonly reason: string; readonly trouble?: string },
+): Check[] {
+  const choice = ok('store', `${store.name}, because ${reason}`)
+  return trouble === undefined ? [choice] : [choice, { ...fromError('fallback', trouble), status: 'warning' }]
 }
 
 /** For this process. */
