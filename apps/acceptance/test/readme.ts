@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import { runtimeEnvironment, start } from './application.ts'
+import { newcomersEnvironment } from './tarballs.ts'
 
 const run = promisify(execFile)
 export const fence = /^```(\w*)\n(.*?)^```$/gms
@@ -15,6 +16,10 @@ export const fence = /^```(\w*)\n(.*?)^```$/gms
  * @param instead of what the README says for everybody, such as an address, what it is here
  */
 export async function follow(text: string, folder: string, instead: Record<string, string>): Promise<void> {
+  // npm finds a machine's settings, such as whom to trust, beside the Node that runs it, and here that is another one.
+  const asked = ['config', 'get', 'globalconfig']
+  const { stdout: settings } = await run('npm', asked, { cwd: folder, env: newcomersEnvironment() })
+  const env = { ...runtimeEnvironment(), npm_config_globalconfig: settings.trim() }
   let stop = async () => {}
   let url = ''
   const here = (command: string) =>
@@ -28,7 +33,7 @@ export async function follow(text: string, folder: string, instead: Record<strin
       return ''
     }
     const line = here(command).replace('localhost:3000', url.replace('http://', ''))
-    const running = run('bash', ['-c', line], { cwd: folder, env: runtimeEnvironment() })
+    const running = run('bash', ['-c', line], { cwd: folder, env })
     const { stdout } = await running.catch(({ stdout, stderr }) => {
       throw new Error(`${command}\n${stdout}${stderr}`)
     })

@@ -36,13 +36,16 @@ function contains(name: string, parts: string): boolean {
   return parts.split(',').some(part => name.includes(part))
 }
 
-/** Of one workload, each site in turn, and that so many times: what slows the machine hits all. */
+/** Of one workload, each site in turn, and that so many times, each time from another one on: what slows the machine hits all. */
 async function measure(sites: readonly Site[], workload: Workload): Promise<Result[]> {
   const results = sites.map(site => ({ workload, site, subject: site.subject, samples: [] as Sample[] }))
   process.stderr.write(`${workload.name}\n`)
   for (const site of sites) await site.measure(workload, Number(values.warmup))
-  for (let round = 1; round <= rounds; round++)
-    for (const { site, samples } of results) samples.push(await site.measure(workload, seconds))
+  for (let round = 0; round < rounds; round++) {
+    const first = Math.round((round / rounds) * results.length)
+    for (const { site, samples } of [...results.slice(first), ...results.slice(0, first)])
+      samples.push(await site.measure(workload, seconds))
+  }
   return results
 }
 

@@ -25,7 +25,7 @@ export function chartOf(rows: readonly Row[]): string {
       y += line / 2
     }
   }
-  const longest = Math.max(1, ...rows.map(({ toBare = 0 }) => toBare))
+  const longest = Math.max(1, ...rows.map(({ toBare }) => toBare?.median ?? 0))
   const width = Math.ceil(labels + longest * widest + 70)
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" font-family="system-ui, sans-serif" font-size="13">`,
@@ -36,13 +36,14 @@ export function chartOf(rows: readonly Row[]): string {
   ].join('\n')
 }
 
-function bar({ name, store, kind, toBare = 0 }: Row, y: number): string {
+function bar({ name, store, kind, toBare }: Row, y: number): string {
+  const share = toBare?.median ?? 0
   const what = store === 'none' ? name : `${name}${kind === 'peer' ? '' : `, ${store}`}`
-  const width = Math.round(toBare * widest)
+  const width = Math.round(share * widest)
   return [
     text(labels - 8, y, what, kind === 'sojourn' ? 'bold' : 'normal', 'end'),
     `<rect x="${labels}" y="${y - 12}" width="${width}" height="16" rx="2" fill="${colours[kind]}"/>`,
-    text(labels + width + 6, y, toBare.toFixed(2)),
+    text(labels + width + 6, y, share.toFixed(2)),
   ].join('')
 }
 

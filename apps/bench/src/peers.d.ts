@@ -7,7 +7,6 @@ declare module 'express-session' {
     resave: boolean
     saveUninitialized: boolean
     store: object
-    cookie: { maxAge: number }
   }
   /** As express-session keeps it beside the data. */
   interface Cookie {

@@ -40,8 +40,8 @@ interface Subject {
 }
 
 const subjects: readonly ((url: string) => Promise<Subject>)[] = [
-  async url => sojourn('Sojourn', url, { data: { userId: 'ada' } }),
-  async url => sojourn('Sojourn, listed for its user', url, { userId: 'ada' }),
+  async url => sojourn('Sojourn', url, false),
+  async url => sojourn('Sojourn, listed for its user', url, true),
   async url => {
     const client = createClient({ url })
     await client.connect()
@@ -50,7 +50,7 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
       name: 'connect-redis',
       create: async at => {
         const id = crypto.randomUUID().replaceAll('-', '')
-        await store.set(id, { ...dataOf(at), userId: 'ada', cookie: cookie() })
+        await store.set(id, { ...dataOf(at), userId: userOf(at), cookie: cookie() })
         return id
       },
       load: async id => store.get(id),
@@ -59,15 +59,22 @@ const subjects: readonly ((url: string) => Promise<Subject>)[] = [
   },
 ]
 
-/** @param owner whose session it is: in its data, as connect-redis has it, or so that `sessions.ofUser` finds it */
-function sojourn(name: string, url: string, owner: { userId?: string; data?: { userId: string } }): Subject {
+/** Each session is somebody else's. */
+function userOf(at: number): string {
+  return `user-${at}`
+}
+
+/** @param listed whether `sessions.ofUser` finds a session; if not, it has its user in its data, as connect-redis' has */
+function sojourn(name: string, url: string, listed: boolean): Subject {
   const store = redisStore(url)
   return {
     name,
     create: async at => {
       const now = Date.now()
-      const data = { ...dataOf(at), ...owner.data }
-      return (await store.create({ ...owner, data, createdAt: now, expiresAt: now + day })).token
+      const owner = { userId: userOf(at) }
+      const record = { data: dataOf(at), createdAt: now, expiresAt: now + day }
+      const whole = listed ? { ...record, ...owner } : { ...record, data: { ...record.data, ...owner } }
+      return (await store.create(whole)).token
     },
     load: id => store.load(id),
     close: () => store.close(),

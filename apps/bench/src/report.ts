@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { Sample, Workload } from './site.ts'
-import { figuresOf, ratioOf } from './statistics.ts'
+import { type Figure, figuresOf, ratioOf } from './statistics.ts'
 import type { Subject } from './subjects/subject.ts'
 
 /** What came of a workload on a subject, a sample for each round. */
@@ -21,9 +21,9 @@ export interface Row {
   readonly kind: Subject['kind']
   readonly figures: ReturnType<typeof figuresOf>
   /** Requests per second as a part of those of the framework alone, the ideal and the peer on the same store. */
-  readonly toBare: number | undefined
-  readonly toIdeal: number | undefined
-  readonly toPeer: number | undefined
+  readonly toBare: Figure | undefined
+  readonly toIdeal: Figure | undefined
+  readonly toPeer: Figure | undefined
 }
 
 export function rowsOf(results: readonly Result[]): Row[] {
@@ -63,7 +63,10 @@ function tableOf(rows: readonly Row[]): string {
   const lines = rows.map(({ framework, store, name, figures, toBare, toIdeal, toPeer }) => {
     const { perSecond, p50, p99, cpu, memory } = figures
     const whole = (value: number) => Math.round(value).toLocaleString('en')
-    const ratio = (value: number | undefined) => value?.toFixed(2) ?? ''
+    const ratio = (figure: Figure | undefined) =>
+      figure === undefined
+        ? ''
+        : `${figure.median.toFixed(2)} (${figure.least.toFixed(2)} to ${figure.most.toFixed(2)})`
     return `| ${[
       framework,
       store === 'none' ? '' : store,

@@ -20,12 +20,8 @@ export function figuresOf(samples: readonly Sample[]): Figures {
   return { perSecond: of('perSecond'), p50: of('p50'), p99: of('p99'), cpu: of('cpu'), memory: of('memory') }
 }
 
-/**
- * Of two that were measured in turns: the median of the ratios of each turn, so that what slows a whole turn down does
- * not count.
- */
-export function ratioOf(samples: readonly Sample[], to: readonly Sample[] | undefined): number | undefined {
+/** Of two that were measured in turns: the ratios of each turn, so that what slows a whole turn down does not count. */
+export function ratioOf(samples: readonly Sample[], to: readonly Sample[] | undefined): Figure | undefined {
   if (to === undefined) return undefined
   return figureOf(samples.map(({ perSecond }, turn) => perSecond / (to[turn]?.perSecond ?? Number.NaN)))
-    .median
 }

@@ -139,7 +139,7 @@ export const expressSubjects: readonly Subject[] = [
     store: 'redis',
     async open(place) {
       const store = new RedisStore({ client: await redisClient(place), prefix: 'peer:' })
-      const options = { secret, resave: false, saveUninitialized: false, cookie: { maxAge: day } }
+      const options = { secret, resave: false, saveUninitialized: false }
       return site(expressSession({ ...options, store }))
     },
   },
@@ -165,7 +165,7 @@ export const expressSubjects: readonly Subject[] = [
       mkdirSync(folder, { recursive: true })
       const FileStore = fileStore(expressSession)
       const store = new FileStore({ path: folder, ttl: day / 1000, logFn: () => {} })
-      const options = { secret, resave: false, saveUninitialized: false, cookie: { maxAge: day } }
+      const options = { secret, resave: false, saveUninitialized: false }
       return site(expressSession({ ...options, store }))
     },
   },
