@@ -41,19 +41,25 @@ test('SIGHUP while the workers start: the primary lives, and they are replaced o
   await expect.poll(() => fetchText(address)).toBe('new')
 })
 
-test('SIGHUP, when what the module is now can not start: the old workers go on, and it is said why', async () => {
-  const { serving, change } = start('--workers', '2')
-  const address = await serving.address()
-  change('broken')
-  serving.signal('SIGHUP')
-  await serving.line(/this version is broken/)
-  await serving.line(/^A new worker can't start, so those that serve go on/)
-  expect(await fetchText(address)).toBe('old')
-  change('new')
-  serving.signal('SIGHUP')
-  await serving.line(/all new /)
-  await expect.poll(() => fetchText(address)).toBe('new')
-})
+test.each([
+  { version: 'broken', why: /this version is broken/ },
+  { version: 'hanging', why: /^A worker did not start within 3 s and was ended/ },
+])(
+  'SIGHUP, when what the module is now is $version: the old workers go on, and it is said why',
+  async ({ version, why }) => {
+    const { serving, change } = start('--workers', '2', '--start-timeout', '3')
+    const address = await serving.address()
+    change(version)
+    serving.signal('SIGHUP')
+    await serving.line(why)
+    await serving.line(/^A new worker can't start, so those that serve go on/)
+    expect(await fetchText(address)).toBe('old')
+    change('new')
+    serving.signal('SIGHUP')
+    await serving.line(/all new /)
+    await expect.poll(() => fetchText(address)).toBe('new')
+  },
+)
 
 test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
   'SIGHUP with %j, when the module has come to listen itself: it is said, and the old ones go on',
@@ -67,20 +73,6 @@ test.each([[['--workers', '2']], [['--server', 'threads', '--threads', '2']]])(
     expect(await fetchText(address)).toBe('old')
   },
 )
-
-test('SIGHUP, when what the module is now never starts: it is ended in time, and the old workers go on', async () => {
-  const { serving, change } = start('--workers', '2', '--start-timeout', '2')
-  const address = await serving.address()
-  change('hanging')
-  serving.signal('SIGHUP')
-  await serving.line(/^A worker did not start within 2 s and was ended/)
-  await serving.line(/^A new worker can't start, so those that serve go on/)
-  expect(await fetchText(address)).toBe('old')
-  change('new')
-  serving.signal('SIGHUP')
-  await serving.line(/all new /)
-  await expect.poll(() => fetchText(address)).toBe('new')
-})
 
 test('SIGHUP: a connection that waits for its next request may do so as long as it was promised', async () => {
   const { serving, change } = start('--workers', '1', '--keep-alive', '20')
